@@ -63,6 +63,7 @@ int error_wrap(struct error *error, const char *format, ...)
     if (used < 0)
         used = 0;
     size_t at = (size_t)used < sizeof error->text ? (size_t)used : sizeof error->text - 1;
-    snprintf(error->text + at, sizeof error->text - at, ": %s", inner);
+    size_t room = sizeof error->text - at;
+    snprintf(error->text + at, room, ": %.*s", room > 3 ? (int)(room - 3) : 0, inner);
     return error->code;
 }
