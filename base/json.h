@@ -4,7 +4,8 @@
  * Documents travel through the system as text: a number keeps its digits, an object its order. A
  * reader that must look inside gets a tree whose leaves are views into the text; numbers stay text
  * and are interpreted by who needs them. Doubled keys are refused (with the place), so is invalid
- * UTF-8, a lone surrogate escape, and nesting beyond JSON_DEPTH_MAX. No recursion. */
+ * UTF-8, a lone surrogate escape, and nesting beyond JSON_DEPTH_MAX. Parsing does not recurse, and
+ * takes no more than n log n steps. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -30,12 +31,12 @@ enum json_kind {
 
 struct json {
     enum json_kind kind;
-    struct text raw;     /* the value as written, a view into the source text */
-    struct text string;  /* JSON_STRING: unescaped (a view when nothing was escaped) */
-    struct text key;     /* of a member of an object: unescaped */
-    struct json *first;  /* array, object: first child, in the order written */
-    struct json *next;   /* next sibling */
-    uint32_t count;      /* array, object: children */
+    struct text raw;    /* the value as written, a view into the source text */
+    struct text string; /* JSON_STRING: unescaped (a view when nothing was escaped) */
+    struct text key;    /* of a member of an object: unescaped */
+    struct json *first; /* array, object: first child, in the order written */
+    struct json *next;  /* next sibling */
+    uint32_t count;     /* array, object: children */
 };
 
 /* Parses exactly one value with nothing but white space around it. The tree lives in `arena` and
@@ -51,7 +52,7 @@ const struct json *json_member(const struct json *json, struct text key);
 bool json_int64(const struct json *json, int64_t *ret_value);
 
 /* Whether two values are equal as JSON values: objects without regard to order, numbers by their
- * digits as written. */
+ * digits as written. Recurses as deep as the values, JSON_DEPTH_MAX at most. */
 bool json_equal(const struct json *a, const struct json *b);
 
 #endif
