@@ -24,6 +24,11 @@ const char *harness_child(void)
     return PROCESS_CHILD_PATH;
 }
 
+const char *harness_warden(void)
+{
+    return WARDEN_PATH;
+}
+
 int harness_setup(void **state)
 {
     struct harness *h = xcalloc(1, sizeof *h);

@@ -40,6 +40,8 @@ int harness_teardown(void **state);
 
 /* The path of the program of bad manners (process_child.c). */
 const char *harness_child(void);
+/* …and of the warden. */
+const char *harness_warden(void);
 
 /* The usual environment of step `id`: PATH and its marker, `ret_entries` points into `store`. */
 struct harness_env {
