@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When to try again: doubling pauses with jitter, between two bounds. The caller brings the time. */
+/* When to try again: doubling pauses with jitter, between two bounds. The caller brings the time.
+ */
 #ifndef BASE_BACKOFF_H
 #define BASE_BACKOFF_H
 
@@ -8,8 +9,8 @@
 #include "base/random.h"
 
 struct backoff {
-    int64_t first_ms; /* pause after the first failure */
-    int64_t max_ms;   /* no pause is longer */
+    int64_t first_ms;  /* pause after the first failure */
+    int64_t max_ms;    /* no pause is longer */
     unsigned failures; /* in a row */
 };
 

@@ -61,8 +61,7 @@ void deadlines_set(struct deadlines *deadlines, struct deadline *node, int64_t d
     deadlines_cancel(deadlines, node);
     if (deadlines->count == deadlines->capacity) {
         deadlines->capacity = deadlines->capacity ? deadlines->capacity * 2 : 64;
-        deadlines->heap =
-            xrealloc(deadlines->heap, deadlines->capacity, sizeof deadlines->heap[0]);
+        deadlines->heap = xrealloc(deadlines->heap, deadlines->capacity, sizeof deadlines->heap[0]);
     }
     node->due_ms = due_ms;
     node->order = deadlines->order++;

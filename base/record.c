@@ -7,8 +7,8 @@
 
 static const struct machine_state job_states[JOB_STATES] = {
     [JOB_READY] = {"READY",
-                   B(JOB_RUNNING) | B(JOB_SUSPENDED) | B(JOB_CANCELLED) | B(JOB_QUARANTINED),
-                   true, false},
+                   B(JOB_RUNNING) | B(JOB_SUSPENDED) | B(JOB_CANCELLED) | B(JOB_QUARANTINED), true,
+                   false},
     [JOB_RUNNING] = {"RUNNING",
                      B(JOB_RUNNING) | B(JOB_READY) | B(JOB_REVERTING) | B(JOB_WAITING) |
                          B(JOB_SUSPENDED) | B(JOB_SUCCESS) | B(JOB_FAILURE) | B(JOB_REVERTED) |
@@ -47,9 +47,8 @@ static const struct machine_state task_states[TASK_STATES] = {
                        false},
     [TASK_SUCCESS] = {"SUCCESS", B(TASK_REVERTING) | B(TASK_PENDING), false, true},
     [TASK_FAILURE] = {"FAILURE", B(TASK_REVERTING) | B(TASK_PENDING), false, true},
-    [TASK_REVERTING] = {"REVERTING",
-                        B(TASK_REVERTING) | B(TASK_REVERTED) | B(TASK_REVERT_FAILURE), false,
-                        false},
+    [TASK_REVERTING] = {"REVERTING", B(TASK_REVERTING) | B(TASK_REVERTED) | B(TASK_REVERT_FAILURE),
+                        false, false},
     [TASK_REVERTED] = {"REVERTED", B(TASK_PENDING), false, true},
     [TASK_REVERT_FAILURE] = {"REVERT_FAILURE", B(TASK_PENDING), false, true},
     [TASK_SKIPPED] = {"SKIPPED", B(TASK_PENDING), false, true},

@@ -62,8 +62,8 @@ bool task_state_is_final(enum task_state state);
 #define CARD_MAX_BYTES    512         /* contents of a card */
 #define STDERR_MAX_BYTES  (64u << 10) /* kept per attempt, the tail */
 #define PRIORITY_DEFAULT  5
-#define PRIORITY_MAX      9           /* 0 is first */
-#define POOL_LEN          16          /* hex digits of a pool's name; the pool without tags is "-" */
+#define PRIORITY_MAX      9  /* 0 is first */
+#define POOL_LEN          16 /* hex digits of a pool's name; the pool without tags is "-" */
 #define SHARDS_DEFAULT    64
 
 /* ----------------------------------------------------------------------------------- the board */
@@ -123,20 +123,21 @@ struct job_row {
     struct pool pool;
     uint16_t shard;
     uint8_t priority;
-    int32_t unclean;       /* claims in a row that met it RUNNING or REVERTING and not released */
+    int32_t unclean; /* claims in a row that met it RUNNING or REVERTING and not released */
     int32_t format;
-    bool on_hold;          /* hold_until has not passed: nobody else may claim it */
-    bool is_recent;        /* its state changed less than 2 s ago: repairs leave it alone */
+    bool on_hold;   /* hold_until has not passed: nobody else may claim it */
+    bool is_recent; /* its state changed less than 2 s ago: repairs leave it alone */
 };
 
 /* A task as it was last saved. One row per task, and per item or round of it. */
 struct task_row {
     struct text path; /* e.g. `deploy/canary`, `hosts/3/install` */
     enum task_state state;
-    int32_t attempt;      /* 0: never started */
-    struct text result;   /* JSON text, or none */
-    struct text failure;  /* JSON text, or none */
-    struct text internal; /* JSON text the core keeps for itself (counters, retry values), or none */
+    int32_t attempt;     /* 0: never started */
+    struct text result;  /* JSON text, or none */
+    struct text failure; /* JSON text, or none */
+    struct text
+        internal; /* JSON text the core keeps for itself (counters, retry values), or none */
 };
 
 /* ---------------------------------------------------------------------------------------- claim */
@@ -160,7 +161,7 @@ enum claim_outcome {
 
 struct claim_answer {
     enum claim_outcome outcome;
-    struct job_row row;         /* CLAIM_OK: as it is now */
+    struct job_row row;          /* CLAIM_OK: as it is now */
     enum job_state state_before; /* CLAIM_OK: READY, or RUNNING/REVERTING for a takeover */
 };
 
@@ -189,16 +190,16 @@ enum load_outcome {
 /* One task's row as it shall be. */
 struct task_change {
     struct task_row row;
-    bool begins; /* started_at = now (and engine, epoch of this claim) */
-    bool ends;   /* ended_at = now */
+    bool begins;             /* started_at = now (and engine, epoch of this claim) */
+    bool ends;               /* ended_at = now */
     struct text stderr_tail; /* of the attempt that ended, or none */
 };
 
 /* One line of the history. Its number and time are given by the store. */
 struct history_line {
-    struct text task; /* path; none: the job itself */
-    int32_t attempt;  /* 0 for the job */
-    int state;        /* enum job_state or enum task_state */
+    struct text task;   /* path; none: the job itself */
+    int32_t attempt;    /* 0 for the job */
+    int state;          /* enum job_state or enum task_state */
     struct text detail; /* a few words, or none */
 };
 
@@ -210,13 +211,13 @@ struct save {
     struct uuid claim;
     int64_t save_no; /* the row's save_no before this save */
     enum job_state state;
-    bool ends_claim;      /* a final state, READY (release) or WAITING (park): checks inbox_seq */
-    int64_t inbox_seen;   /* checked when ends_claim */
+    bool ends_claim;       /* a final state, READY (release) or WAITING (park): checks inbox_seq */
+    int64_t inbox_seen;    /* checked when ends_claim */
     int64_t inbox_applied; /* written */
-    bool records_step;    /* a step's end is recorded: unclean = 0 */
-    struct text output;   /* final SUCCESS: JSON text, or none */
-    struct text failure;  /* final: JSON text, or none */
-    struct text engine;   /* name, for task and history rows */
+    bool records_step;     /* a step's end is recorded: unclean = 0 */
+    struct text output;    /* final SUCCESS: JSON text, or none */
+    struct text failure;   /* final: JSON text, or none */
+    struct text engine;    /* name, for task and history rows */
     const struct task_change *tasks;
     size_t task_count;
     const struct history_line *history;

@@ -10,7 +10,8 @@
 
 #define SOURCES_MAX 64
 
-static int pause_ms(const struct interest *interests, size_t count, int64_t until_ms, int64_t now_ms)
+static int pause_ms(const struct interest *interests, size_t count, int64_t until_ms,
+                    int64_t now_ms)
 {
     int64_t soonest = until_ms;
     for (size_t i = 0; i < count; i++) {

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 struct interest {
-    int fd;              /* -1: none, only the deadline */
+    int fd; /* -1: none, only the deadline */
     bool want_read;
     bool want_write;
     int64_t deadline_ms; /* clock_now_ms() at which process() is wanted anyway; -1: none */

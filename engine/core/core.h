@@ -9,9 +9,9 @@
  * Rules (docs/invariants.md):
  *   Save before act. What the world can see of a step waits until the save it depends on is
  *   durable. One save in flight per job; what changes meanwhile joins the next.
- *   Every save is conditional on (epoch, claim, save_no). Outcome unknown: the identical save again.
- *   Doubt is a state. After T/2 without proof of life nothing new starts; by 2T/3 the steps are
- *   killed and the session is given up, whether or not anybody says it is lost. */
+ *   Every save is conditional on (epoch, claim, save_no). Outcome unknown: the identical save
+ * again. Doubt is a state. After T/2 without proof of life nothing new starts; by 2T/3 the steps
+ * are killed and the session is given up, whether or not anybody says it is lost. */
 #ifndef ENGINE_CORE_CORE_H
 #define ENGINE_CORE_CORE_H
 
@@ -28,10 +28,10 @@ struct core_options {
     const struct text *tags; /* it has */
     size_t tag_count;
     unsigned shard_count;
-    int slots;               /* jobs held at once */
-    int processes;           /* steps run at once */
-    int window;              /* READY cards per shard */
-    int64_t grace_ms;        /* between SIGTERM and SIGKILL, and for steps to end when draining */
+    int slots;                /* jobs held at once */
+    int processes;            /* steps run at once */
+    int window;               /* READY cards per shard */
+    int64_t grace_ms;         /* between SIGTERM and SIGKILL, and for steps to end when draining */
     size_t payload_max_bytes; /* of one result */
     size_t job_max_bytes;     /* of all a job's documents */
     uint64_t seed;
@@ -56,7 +56,7 @@ bool core_is_draining(const struct core *core);
 /* What happened so far; for metrics, tests and the simulator's report. */
 struct core_counts {
     uint64_t claims, takeovers, finished, released, dropped;
-    uint64_t locks_taken;     /* a lock was another's */
+    uint64_t locks_taken; /* a lock was another's */
     uint64_t claims_changed, claims_busy, claims_unknown;
     uint64_t saves, saves_already, saves_refused, saves_busy, saves_unknown, saves_bad, saves_inbox;
     uint64_t steps_started, steps_ended, steps_killed;
@@ -66,7 +66,8 @@ struct core_counts {
 };
 const struct core_counts *core_counted(const struct core *core);
 
-/* For the simulator's checks: the jobs held now, in no order. Returns how many of them there are. */
+/* For the simulator's checks: the jobs held now, in no order. Returns how many of them there are.
+ */
 struct core_held {
     struct uuid job;
     struct uuid claim;

@@ -45,15 +45,15 @@ struct step_variable {
 
 /* A process to run. */
 struct step_start {
-    uint64_t step;          /* number of the step, unique in this core */
+    uint64_t step; /* number of the step, unique in this core */
     const struct text *argv;
     size_t argc;
     const struct step_variable *env; /* all of it, but PATH HOME LANG which the shell adds first */
     size_t env_count;
-    struct text cwd;        /* none: the engine's scratch folder */
-    struct text input;      /* stdin */
-    size_t out_max_bytes;   /* of stdout; beyond: killed */
-    bool discard_out;       /* result: none */
+    struct text cwd;      /* none: the engine's scratch folder */
+    struct text input;    /* stdin */
+    size_t out_max_bytes; /* of stdout; beyond: killed */
+    bool discard_out;     /* result: none */
 };
 
 enum moved_what { MOVED_JOB, MOVED_TASK, MOVED_CLAIM, MOVED_LEASE };
@@ -73,11 +73,12 @@ struct core_effect {
             size_t count;
         } shard;
         struct {
-            struct uuid boot;  /* the session it is meant for */
+            struct uuid boot; /* the session it is meant for */
             struct uuid claim;
             struct card card;  /* its shard and job are what UNLOCK uses */
             struct card fresh; /* RELEASE: the new placement */
-            const struct text *tags; /* LOCK, PLACE, RELEASE: of the pool, in case it has no folder yet */
+            const struct text
+                *tags; /* LOCK, PLACE, RELEASE: of the pool, in case it has no folder yet */
             size_t tag_count;
         } board;
         struct {
@@ -101,7 +102,7 @@ struct core_effect {
         } stop;
         struct {
             enum moved_what what;
-            struct uuid job;  /* nil for the lease */
+            struct uuid job; /* nil for the lease */
             int64_t epoch;
             struct text task; /* MOVED_TASK: path */
             int32_t attempt;

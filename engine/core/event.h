@@ -7,39 +7,39 @@
 #include "base/record.h"
 
 enum event_kind {
-    EVENT_TICK,           /* the time of core_deadline_ms came */
-    EVENT_DRAIN,          /* told to stop: hand everything over, then leave */
-    EVENT_DRAIN_NOW,      /* told twice: close the session at once */
-    EVENT_SESSION_BEGAN,  /* session */
-    EVENT_ALIVE,          /* session.sent_ms: an acknowledged write proves the session */
-    EVENT_SESSION_ENDED,  /* session.boot: its locks are gone */
-    EVENT_MEMBERS,        /* members */
-    EVENT_POOLS,          /* pools */
-    EVENT_SHARD_CHANGED,  /* shard: its cards changed since the last listing */
-    EVENT_CARDS,          /* shard: the listing asked for */
-    EVENT_LOCKED,         /* board: answers EFFECT_LOCK */
-    EVENT_UNLOCKED,       /* board: answers EFFECT_UNLOCK, EFFECT_CONSUME, EFFECT_RELEASE */
+    EVENT_TICK,          /* the time of core_deadline_ms came */
+    EVENT_DRAIN,         /* told to stop: hand everything over, then leave */
+    EVENT_DRAIN_NOW,     /* told twice: close the session at once */
+    EVENT_SESSION_BEGAN, /* session */
+    EVENT_ALIVE,         /* session.sent_ms: an acknowledged write proves the session */
+    EVENT_SESSION_ENDED, /* session.boot: its locks are gone */
+    EVENT_MEMBERS,       /* members */
+    EVENT_POOLS,         /* pools */
+    EVENT_SHARD_CHANGED, /* shard: its cards changed since the last listing */
+    EVENT_CARDS,         /* shard: the listing asked for */
+    EVENT_LOCKED,        /* board: answers EFFECT_LOCK */
+    EVENT_UNLOCKED,      /* board: answers EFFECT_UNLOCK, EFFECT_CONSUME, EFFECT_RELEASE */
     EVENT_STORE_UP,
     EVENT_STORE_DOWN,
-    EVENT_ROWS,           /* rows: answers EFFECT_READ_ROW, _SHARD_ROWS, _LATE_ROWS, _OWNED_ROWS */
-    EVENT_CLAIMED,        /* claim */
-    EVENT_LOADED,         /* load */
-    EVENT_SAVED,          /* save */
-    EVENT_STEP_STARTED,   /* step: its process runs */
-    EVENT_STEP_FAILED,    /* step: it could not be started */
-    EVENT_STEP_ENDED,     /* step: its whole process tree is gone */
+    EVENT_ROWS,         /* rows: answers EFFECT_READ_ROW, _SHARD_ROWS, _LATE_ROWS, _OWNED_ROWS */
+    EVENT_CLAIMED,      /* claim */
+    EVENT_LOADED,       /* load */
+    EVENT_SAVED,        /* save */
+    EVENT_STEP_STARTED, /* step: its process runs */
+    EVENT_STEP_FAILED,  /* step: it could not be started */
+    EVENT_STEP_ENDED,   /* step: its whole process tree is gone */
     EVENT_KINDS,
 };
 
 /* How a step's process ended. */
 struct step_end {
     uint64_t step;
-    int exit_code;       /* -1: it did not exit by itself */
-    int signal;          /* 0: no signal */
-    struct text out;     /* stdout, as it was written */
-    bool out_overflow;   /* it wrote more than the limit and was killed */
-    struct text err;     /* the tail of stderr, clean UTF-8 */
-    struct text reason;  /* STEP_FAILED: why it could not be started, for a person */
+    int exit_code;      /* -1: it did not exit by itself */
+    int signal;         /* 0: no signal */
+    struct text out;    /* stdout, as it was written */
+    bool out_overflow;  /* it wrote more than the limit and was killed */
+    struct text err;    /* the tail of stderr, clean UTF-8 */
+    struct text reason; /* STEP_FAILED: why it could not be started, for a person */
 };
 
 struct core_event {
@@ -61,7 +61,7 @@ struct core_event {
                 struct pool pool;
                 const struct text *tags;
                 size_t tag_count;
-            } *list; /* complete */
+            } * list; /* complete */
             size_t count;
         } pools;
         struct {

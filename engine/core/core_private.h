@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The core's inner structures, shared by its files only. The picture:
+ *
+ *   core ─┬─ lease       the session and how long it is proven
+ *         ├─ division    members and pools → the shards that are ours
+ *         ├─ shards      cards listed, repairs (shard_sync)
+ *         ├─ jobs        every job from the choice to claim it until its lock's absence is proven
+ *         │    ├─ hold   the claim machine
+ *         │    ├─ sets   changes: the open set, and the one in flight
+ *         │    └─ tasks  the flow's progress
+ *         └─ deadlines   everything that waits for a time
+ *
+ * Hash tables are for looking up; whatever has an order is walked by lists or sorted arrays, so
+ * that a run can be repeated byte for byte. */
+#ifndef ENGINE_CORE_CORE_PRIVATE_H
+#define ENGINE_CORE_CORE_PRIVATE_H
+
+#include <uthash.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/check.h"
+#include "base/deadlines.h"
+#include "base/json.h"
+#include "base/machine.h"
+#include "base/placement.h"
+#include "base/random.h"
+#include "engine/core/core.h"
+#include "engine/flow/flow.h"
+
+/* What a due time is for: `kind` of a deadline node. */
+enum due_kind {
+    DUE_DOUBT,      /* lease: T/2 without proof */
+    DUE_LEASE_OVER, /* lease: 2T/3 without proof */
+    DUE_DIVIDE,     /* join the division */
+    DUE_LATE,       /* look for late work */
+    DUE_AUDIT,      /* claim audit */
+    DUE_SEEN,       /* write lease_seen */
+    DUE_STRANDED,   /* without Postgres for too long while peers have it */
+    DUE_DRAIN_OVER, /* grace of a drain is over */
+    DUE_SHARD,      /* owner: struct shard */
+    DUE_JOB,        /* owner: struct job: the claim machine tries again */
+    DUE_TASK,       /* owner: struct task: timeout of its attempt, or end of its retry delay */
+};
+
+/* ------------------------------------------------------------------------------------ the lease */
+
+enum lease_state {
+    LEASE_NONE,  /* no session */
+    LEASE_GOOD,  /* proven within T/2 */
+    LEASE_DOUBT, /* nothing new starts */
+    LEASE_OVER,  /* steps are killed, the session is being given up */
+    LEASE_STATES,
+};
+
+struct lease {
+    int state; /* enum lease_state */
+    struct uuid boot;
+    int64_t timeout_ms; /* T */
+    int64_t proof_ms;   /* when the newest proving write was sent */
+    struct deadline doubt;
+    struct deadline over;
+};
+
+/* ----------------------------------------------------------------------------------- the shards */
+
+enum sync_state {
+    SYNC_IDLE,
+    SYNC_LISTING, /* a listing is on its way */
+    SYNC_ROWS,    /* after the listing: its rows are on their way */
+    SYNC_STATES,
+};
+
+/* A card that has no business there, seen for the first time at `since_ms`. */
+struct suspect {
+    struct card card;
+    int64_t since_ms;
+};
+
+struct shard {
+    struct {
+        struct pool pool;
+        uint16_t number;
+    } key;
+    int state;             /* enum sync_state */
+    bool repairs;          /* the present listing is the first half of a repair */
+    bool changed;          /* the watch fired while we were busy */
+    bool mine;             /* scratch of division.c */
+    uint64_t tag;          /* of the request on its way */
+    int64_t listed_ms;     /* when the last listing was asked for */
+    int64_t repair_due_ms; /* when shard_sync wants to look again */
+    struct card *cards;    /* of the last listing, sorted */
+    size_t card_count;
+    size_t card_capacity;
+    size_t next_card; /* cards before it were looked at */
+    struct suspect *suspects;
+    size_t suspect_count;
+    struct deadline due;
+    struct shard *prev, *next; /* all shards of ours, by key */
+    UT_hash_handle hh;
+};
+
+struct pool_entry {
+    struct pool pool;
+    const struct text *tags;
+    size_t tag_count;
+    bool served; /* we have its tags */
+};
+
+/* -------------------------------------------------------------------------------------- the jobs
+ */
+
+enum hold_state {
+    HOLD_READING,   /* its row is being read */
+    HOLD_LOCKING,   /* its lock is being created */
+    HOLD_CLAIMING,  /* its row is being claimed */
+    HOLD_LOADING,   /* its rows are being loaded */
+    HOLD_RUNNING,   /* its flow runs here */
+    HOLD_LEAVING,   /* ended or released durably: lock and card are being taken away */
+    HOLD_STOPPING,  /* given up: waiting until its steps are dead */
+    HOLD_UNLOCKING, /* until the lock's absence is proven */
+    HOLD_GONE,
+    HOLD_STATES,
+};
+
+struct job;
+
+/* Why a step was told to stop. */
+enum stop_reason { STOP_NONE, STOP_TIMEOUT, STOP_HANDOVER, STOP_DROP };
+
+/* One task of a job's flow. */
+struct task {
+    const struct flow_task *plan;
+    struct job *job;
+    struct text path;
+    int state;       /* enum task_state */
+    int saved_state; /* as the store has it */
+    int32_t attempt;
+    struct text result;  /* JSON, in the job's arena */
+    struct text failure; /* JSON, of the last failed attempt, or none */
+    struct text earlier; /* JSON array of {value, failure} of the failed attempts, or none */
+    uint32_t open_needs; /* needs that are not met yet */
+    uint64_t step;       /* number of its step; 0: none */
+    bool step_sent;      /* START_STEP was emitted */
+    bool resumes; /* its attempt, or its retry delay, was under way when the job was taken over */
+    enum stop_reason stop;
+    struct arena *spec_arena; /* owns `spec`; NULL: none */
+    struct step_start *spec;  /* the process to run, until the step ends */
+    int64_t timeout_ms;       /* of this attempt; 0: none */
+    int change;               /* its row in the open set; -1: none */
+    bool queued;              /* waits for a process slot */
+    struct task *queue_prev, *queue_next;
+    struct deadline due;
+    UT_hash_handle hh; /* core.steps, by `step` */
+};
+
+/* The changes that one save writes, and what waits for it. */
+struct change_set {
+    struct arena arena;
+    struct task_change *tasks;
+    size_t task_count, task_capacity;
+    struct task **owners; /* of the rows in `tasks`, in the same order */
+    size_t owner_capacity;
+    struct history_line *lines;
+    size_t line_count, line_capacity;
+    struct task **starts; /* outbox: steps to start once this is durable */
+    size_t start_count, start_capacity;
+    enum job_state state; /* of the job, as this save leaves it */
+    bool ends_claim;
+    bool records_step;
+    struct text output, failure;
+};
+
+struct job {
+    struct uuid id;
+    uint64_t serial;         /* of this hold; a job claimed again has another */
+    int hold;                /* enum hold_state */
+    int state;               /* enum job_state */
+    struct card card;        /* the row's own placement */
+    struct pool_entry *pool; /* NULL: not on the board */
+    struct uuid boot;        /* session of the lock */
+    struct uuid claim;
+    int64_t epoch_seen, epoch;
+    int64_t save_no, inbox_seq, inbox_applied;
+    int tries;         /* of the present claim */
+    bool locked;       /* a lock may exist */
+    bool takeover;     /* it was RUNNING or REVERTING when claimed */
+    bool handing_over; /* release it when its steps have ended */
+    bool released;     /* the save in flight or done is a release */
+    int64_t held_since_ms;
+    uint64_t tag; /* of the board or claim request on its way; 0: none */
+    struct deadline due;
+
+    struct arena arena; /* the load, results, failures; dies with the job */
+    struct flow_entry *flow;
+    struct job_load load; /* views into arena */
+    struct text job_json; /* the root `job` of expressions */
+    struct task *tasks;
+    uint32_t task_count;
+    uint32_t tasks_open; /* not final */
+    uint32_t resuming;   /* tasks RUNNING in the rows whose attempt is not continued yet */
+    uint32_t steps;      /* processes reserved, started or not */
+    struct task **ready; /* tasks whose needs are met, to look at; a ring-free stack in order */
+    size_t ready_first, ready_count, ready_capacity;
+    bool failing;        /* a task failed for good: nothing new starts */
+    struct text failure; /* of the job */
+    size_t bytes;        /* of results kept */
+
+    uint64_t save_tag; /* of the save on its way; 0: none */
+    bool save_waits;   /* the store was busy: sent again at `due` */
+    bool wants_save;   /* stands in core.to_save */
+    struct change_set sets[2];
+    struct change_set *open, *sent;
+    struct task **outbox; /* durable starts held back by doubt */
+    size_t outbox_count, outbox_capacity;
+
+    struct job *prev, *next;  /* core.jobs, in the order they came */
+    struct job *save_next;    /* core.to_save */
+    UT_hash_handle hh;        /* core.by_id */
+    UT_hash_handle hh_serial; /* core.by_serial */
+};
+
+/* A compiled flow that jobs share. */
+struct flow_entry {
+    struct text hash;
+    struct flow *flow;
+    uint32_t *by_name;              /* task numbers, sorted by name */
+    uint32_t jobs;                  /* that run it now */
+    struct flow_entry *prev, *next; /* the least recently begun first */
+    UT_hash_handle hh;
+};
+
+/* A job to be left alone for a while. */
+struct skip {
+    struct uuid job;
+    int64_t until_ms;
+    struct skip *prev, *next; /* in the order they came */
+    UT_hash_handle hh;
+};
+
+/* ----------------------------------------------------------------------------------------- core */
+
+enum drain_state { DRAIN_NO, DRAIN_ASKED, DRAIN_CLOSING, DRAIN_DONE };
+
+struct core {
+    struct core_options options;
+    struct arena names; /* copies of the options' texts */
+    struct random random;
+    int64_t now_ms;
+    uint64_t next_tag, next_serial, next_step;
+
+    struct arena scratch; /* texts of the present effects */
+    struct core_effect *effects;
+    size_t effect_count, effect_capacity;
+
+    struct deadlines deadlines;
+    struct lease lease;
+    bool store_up;
+    bool dividing;
+    enum drain_state drain;
+    struct deadline divide_due, late_due, audit_due, seen_due, stranded_due, drain_due;
+
+    struct arena member_arena; /* of `members` */
+    struct member *members;
+    size_t member_count;
+    struct arena pool_arena; /* of `pools` */
+    struct pool_entry *pools;
+    size_t pool_count;
+    struct shard *shards;        /* list */
+    struct shard *shards_by_key; /* hash */
+
+    struct job *jobs; /* list */
+    struct job *by_id, *by_serial;
+    size_t job_count;
+    size_t claiming;     /* of them, on the way to RUNNING */
+    struct job *to_save; /* changed in this step */
+    struct task *steps;  /* hash by step number */
+    struct task *queue;  /* tasks that wait for a process slot */
+    int processes;       /* slots in use */
+    struct skip *skips, *skip_list;
+    struct flow_entry *flows, *flow_list;
+    size_t flow_count;
+
+    uint64_t late_tag, audit_tag; /* queries on their way; 0: none */
+    int64_t audit_sent_ms;
+    uint64_t *owned_tags; /* queries for departed boots' rows on their way */
+    size_t owned_count, owned_capacity;
+
+    struct core_counts counts;
+};
+
+/* core.c */
+uint64_t core_new_tag(struct core *core, const struct job *job);
+struct core_effect *core_emit(struct core *core, enum effect_kind kind);
+void core_moved(struct core *core, enum moved_what what, const struct job *job,
+                const struct task *task, const char *from, const char *to, struct text detail);
+void core_trouble(struct core *core, const char *event, const struct job *job, struct text text);
+/* May something new start: the lease is good, the store is up, nobody told us to stop. */
+bool core_may_begin(const struct core *core);
+
+/* lease.c */
+extern const struct machine lease_machine;
+void lease_began(struct core *core, const struct core_event *event);
+void lease_alive(struct core *core, const struct core_event *event);
+void lease_ended(struct core *core, const struct core_event *event);
+void lease_due(struct core *core, const struct deadline *due);
+
+/* division.c */
+void division_members(struct core *core, const struct core_event *event);
+void division_pools(struct core *core, const struct core_event *event);
+void division_update(struct core *core);
+void division_forget(struct core *core);
+/* Joins or leaves as the state of things demands. */
+void division_take_part(struct core *core);
+bool division_is_alive(const struct core *core, const struct uuid *boot);
+struct pool_entry *division_pool(struct core *core, const struct pool *pool);
+bool division_is_mine(struct core *core, const struct pool *pool, uint16_t shard);
+
+/* shard.c */
+extern const struct machine sync_machine;
+struct shard *shard_find(struct core *core, const struct pool *pool, uint16_t number);
+struct shard *shard_acquire(struct core *core, const struct pool *pool, uint16_t number);
+void shard_drop(struct core *core, struct shard *shard, bool tell);
+void shard_changed(struct core *core, const struct core_event *event);
+void shard_cards(struct core *core, const struct core_event *event);
+/* Whether the rows were a shard's. */
+bool shard_rows(struct core *core, const struct core_event *event);
+void shard_due(struct core *core, struct shard *shard);
+/* Looks again soon: the shard runs dry. */
+void shard_drained(struct core *core, struct shard *shard);
+
+/* claim.c */
+extern const struct machine hold_machine;
+void claim_fill(struct core *core);
+/* Begins a claim of a row seen just now; false when it may not be claimed here and now. */
+bool claim_row(struct core *core, const struct job_row *row, bool urgent);
+void claim_rows(struct core *core, struct job *job, const struct core_event *event);
+void claim_locked(struct core *core, struct job *job, const struct core_event *event);
+void claim_claimed(struct core *core, struct job *job, const struct core_event *event);
+void claim_loaded(struct core *core, struct job *job, const struct core_event *event);
+void claim_due(struct core *core, struct job *job);
+void claim_skip(struct core *core, const struct uuid *job, int64_t pause_ms);
+
+/* late.c */
+void late_begin(struct core *core);
+void late_end(struct core *core);
+void late_departed(struct core *core, const struct uuid *boot);
+void late_due_now(struct core *core);
+void audit_due_now(struct core *core);
+void late_rows(struct core *core, const struct core_event *event);
+
+/* hold.c */
+struct job *hold_new(struct core *core, const struct uuid *id);
+struct job *hold_find(struct core *core, const struct uuid *id);
+struct job *hold_by_tag(struct core *core, uint64_t tag);
+void hold_move(struct core *core, struct job *job, enum hold_state to);
+void hold_unlock(struct core *core, struct job *job);
+void hold_unlocked(struct core *core, struct job *job, const struct core_event *event);
+/* Kills its steps, then unlocks (unless the session is over). */
+void hold_drop(struct core *core, struct job *job, const char *why);
+void hold_drop_all(struct core *core, const char *why);
+void hold_step_gone(struct core *core, struct job *job);
+void hold_free(struct core *core, struct job *job);
+
+/* save.c */
+void save_wanted(struct core *core, struct job *job);
+void save_flush(struct core *core);
+void save_answered(struct core *core, struct job *job, const struct core_event *event);
+void save_again(struct core *core, struct job *job);
+void save_release_outbox(struct core *core, struct job *job);
+struct task_change *save_task(struct job *job, struct task *task);
+void save_line(struct job *job, const struct task *task, int state, struct text detail);
+/* Empties a set; what waited in it is forgotten. */
+void save_forget(struct change_set *set);
+void save_sets_done(struct job *job);
+
+/* progress.c: the flow of one job */
+void progress_begin(struct core *core, struct job *job);
+void progress_advance(struct core *core, struct job *job);
+void progress_step_ended(struct core *core, struct task *task, const struct step_end *end,
+                         bool started);
+void progress_task_due(struct core *core, struct task *task);
+void progress_fill_queue(struct core *core);
+void progress_hand_over(struct core *core, struct job *job);
+void progress_abandon(struct core *core, struct job *job, struct text reason);
+void task_move(struct core *core, struct task *task, enum task_state to, struct text detail);
+void job_move(struct core *core, struct job *job, enum job_state to, struct text detail);
+
+/* attempt.c: one attempt of a task */
+/* Starts the attempt, or ends the task at once when its verb needs no process. */
+void attempt_begin(struct core *core, struct task *task);
+/* The attempt failed: retry or fail for good. */
+void attempt_failed(struct core *core, struct task *task, struct text failure_json,
+                    const char *class, struct text stderr_tail);
+void attempt_succeeded(struct core *core, struct task *task, struct text result_json,
+                       struct text stderr_tail, struct text note);
+void attempt_free_spec(struct task *task);
+
+/* outcome.c: what a step's end means */
+void outcome_of_step(struct core *core, struct task *task, const struct step_end *end,
+                     bool started);
+
+/* failure.c */
+struct failure {
+    const char *class;
+    struct text message;
+    struct text task; /* path, or none */
+    int32_t attempt;
+    bool unknown; /* outcome: unknown */
+    int exit;     /* -1: null */
+    int signal;   /* 0: null */
+    struct text stderr_tail;
+};
+struct text failure_json(struct arena *arena, const struct failure *failure);
+
+/* scope.c: what the roots of expressions mean */
+struct scope {
+    struct job *job;
+    struct task *task;   /* NULL: the job's output */
+    struct text result;  /* root `result`, none: not there */
+    struct text failure; /* root `failure` */
+    struct arena *arena; /* for objects built on demand */
+};
+struct expr_scope scope_of(struct scope *scope);
+/* retry.value of the task's present attempt, none: it has no values. */
+struct text scope_retry_value(struct scope *scope);
+
+/* flows.c: the cache of compiled flows */
+/* NULL and a reason in `arena` when the text does not compile. */
+struct flow_entry *flows_take(struct core *core, const struct job_load *load, struct arena *arena,
+                              struct text *ret_reason);
+void flows_give_back(struct core *core, struct flow_entry *entry);
+/* The number of the task called `name`, -1 when there is none. */
+int64_t flows_find_task(const struct flow_entry *entry, struct text name);
+void flows_done(struct core *core);
+
+#endif

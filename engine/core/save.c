@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Save before act: the open set of changes, the one in flight, and the outbox behind it. */
+#include <utlist.h>
+
+#include "engine/core/core_private.h"
+
+#define BUSY_PAUSE_MS 20
+
+/* ------------------------------------------------------------------------------ collecting */
+
+static struct change_set *open_set(struct job *job)
+{
+    struct change_set *set = job->open;
+    set->state = (enum job_state)job->state;
+    return set;
+}
+
+struct task_change *save_task(struct job *job, struct task *task)
+{
+    struct change_set *set = open_set(job);
+    if (task->change < 0) {
+        size_t count = set->task_count;
+        set->tasks = arena_grow(&set->arena, set->tasks, count, count + 1, &set->task_capacity,
+                                sizeof *set->tasks);
+        set->owners = arena_grow(&set->arena, set->owners, count, count + 1, &set->owner_capacity,
+                                 sizeof(struct task *));
+        set->tasks[count] = (struct task_change){0};
+        set->owners[count] = task;
+        task->change = (int)count;
+        set->task_count++;
+    }
+    struct task_change *change = &set->tasks[task->change];
+    change->row.path = task->path;
+    change->row.state = (enum task_state)task->state;
+    change->row.attempt = task->attempt;
+    change->row.result = task->result;
+    change->row.failure = task->failure;
+    change->row.internal = task->earlier;
+    return change;
+}
+
+void save_line(struct job *job, const struct task *task, int state, struct text detail)
+{
+    struct change_set *set = open_set(job);
+    set->lines = arena_grow(&set->arena, set->lines, set->line_count, set->line_count + 1,
+                            &set->line_capacity, sizeof *set->lines);
+    set->lines[set->line_count++] = (struct history_line){
+        .task = task ? task->path : TEXT_NONE,
+        .attempt = task ? task->attempt : 0,
+        .state = state,
+        .detail = arena_text(&set->arena, detail),
+    };
+}
+
+void save_forget(struct change_set *set)
+{
+    struct arena arena = set->arena;
+    arena_reset(&arena);
+    *set = (struct change_set){.arena = arena};
+}
+
+void save_sets_done(struct job *job)
+{
+    arena_done(&job->sets[0].arena);
+    arena_done(&job->sets[1].arena);
+}
+
+/* --------------------------------------------------------------------------------- sending */
+
+void save_wanted(struct core *core, struct job *job)
+{
+    if (job->wants_save)
+        return;
+    job->wants_save = true;
+    job->save_next = NULL;
+    struct job **link = &core->to_save;
+    while (*link)
+        link = &(*link)->save_next;
+    *link = job;
+}
+
+void save_again(struct core *core, struct job *job)
+{
+    const struct change_set *set = job->sent;
+    job->save_waits = false;
+    job->save_tag = core_new_tag(core, job);
+    struct core_effect *effect = core_emit(core, EFFECT_SAVE);
+    effect->tag = job->save_tag;
+    effect->u.save = (struct save){
+        .job = job->id,
+        .epoch = job->epoch,
+        .claim = job->claim,
+        .save_no = job->save_no,
+        .state = set->state,
+        .ends_claim = set->ends_claim,
+        .inbox_seen = job->inbox_seq,
+        .inbox_applied = job->inbox_applied,
+        .records_step = set->records_step,
+        .output = set->output,
+        .failure = set->failure,
+        .engine = core->options.engine,
+        .tasks = set->tasks,
+        .task_count = set->task_count,
+        .history = set->lines,
+        .history_count = set->line_count,
+    };
+    core->counts.saves++;
+}
+
+static void send(struct core *core, struct job *job)
+{
+    bool has_changes = job->open->task_count || job->open->line_count || job->open->ends_claim;
+    if (job->hold != HOLD_RUNNING || job->save_tag || job->save_waits || !has_changes)
+        return;
+    struct change_set *set = job->open;
+    job->open = job->sent;
+    job->sent = set;
+    for (size_t i = 0; i < set->task_count; i++)
+        set->owners[i]->change = -1;
+    save_again(core, job);
+}
+
+void save_flush(struct core *core)
+{
+    while (core->to_save) {
+        struct job *job = core->to_save;
+        core->to_save = job->save_next;
+        job->wants_save = false;
+        send(core, job);
+    }
+}
+
+/* ----------------------------------------------------------------------------------- outbox */
+
+static void start_step(struct core *core, struct task *task)
+{
+    struct core_effect *effect = core_emit(core, EFFECT_START_STEP);
+    effect->u.start = *task->spec;
+    task->step_sent = true;
+    core->counts.steps_started++;
+    if (task->timeout_ms > 0)
+        deadlines_set(&core->deadlines, &task->due, core->now_ms + task->timeout_ms);
+}
+
+void save_release_outbox(struct core *core, struct job *job)
+{
+    if (job->hold != HOLD_RUNNING || core->lease.state != LEASE_GOOD)
+        return;
+    for (size_t i = 0; i < job->outbox_count; i++) {
+        if (job->outbox[i]->step && !job->outbox[i]->step_sent)
+            start_step(core, job->outbox[i]);
+    }
+    job->outbox_count = 0;
+}
+
+static void fill_outbox(struct job *job, const struct change_set *set)
+{
+    size_t count = job->outbox_count + set->start_count;
+    job->outbox = arena_grow(&job->arena, job->outbox, job->outbox_count, count,
+                             &job->outbox_capacity, sizeof(struct task *));
+    for (size_t i = 0; i < set->start_count; i++)
+        job->outbox[job->outbox_count++] = set->starts[i];
+}
+
+/* ---------------------------------------------------------------------------------- answers */
+
+static void leave(struct core *core, struct job *job, int64_t ready_at_us)
+{
+    bool released = job->state == JOB_READY;
+    core->counts.released += released;
+    core->counts.finished += !released;
+    hold_move(core, job, HOLD_LEAVING);
+    job->tag = core_new_tag(core, job);
+    struct core_effect *effect = core_emit(core, released ? EFFECT_RELEASE : EFFECT_CONSUME);
+    effect->tag = job->tag;
+    effect->u.board.boot = job->boot;
+    effect->u.board.claim = job->claim;
+    effect->u.board.card = job->card;
+    effect->u.board.fresh = job->card;
+    effect->u.board.fresh.ready_at_us = ready_at_us;
+    if (job->pool) {
+        effect->u.board.tags = job->pool->tags;
+        effect->u.board.tag_count = job->pool->tag_count;
+    }
+}
+
+static void saved(struct core *core, struct job *job, const struct save_answer *answer)
+{
+    struct change_set *set = job->sent;
+    job->save_no++;
+    for (size_t i = 0; i < set->task_count; i++)
+        set->owners[i]->saved_state = (int)set->tasks[i].row.state;
+    fill_outbox(job, set);
+    bool ends = set->ends_claim;
+    save_forget(set);
+    if (ends) {
+        leave(core, job, answer->ready_at_us);
+        return;
+    }
+    save_release_outbox(core, job);
+    progress_advance(core, job);
+    save_wanted(core, job);
+}
+
+void save_answered(struct core *core, struct job *job, const struct core_event *event)
+{
+    const struct save_answer *answer = &event->u.save;
+    job->save_tag = 0;
+    switch (answer->outcome) {
+    case SAVE_ALREADY:
+        core->counts.saves_already++;
+        saved(core, job, answer);
+        return;
+    case SAVE_OK:
+        saved(core, job, answer);
+        return;
+    case SAVE_BUSY:
+        core->counts.saves_busy++;
+        job->save_waits = true;
+        deadlines_set(&core->deadlines, &job->due, core->now_ms + BUSY_PAUSE_MS);
+        return;
+    case SAVE_UNKNOWN:
+        core->counts.saves_unknown++;
+        save_again(core, job); /* identically */
+        return;
+    case SAVE_INBOX:
+        core->counts.saves_inbox++;
+        hold_drop(core, job, "something came in before the end: it is applied by the next claim");
+        return;
+    case SAVE_REFUSED:
+        core->counts.saves_refused++;
+        hold_drop(core, job, "a save was refused: the job is another's");
+        return;
+    case SAVE_BAD:
+        core->counts.saves_bad++;
+        save_forget(job->sent);
+        progress_abandon(core, job, answer->error);
+        return;
+    }
+}
