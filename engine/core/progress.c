@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The progress of one job's flow: what may start, what has ended, and how the job ends. */
-#include <stdio.h>
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "base/timestamp.h"
 #include "engine/core/core_private.h"
 
 #define LINES_AT_ONCE 400 /* history lines of one save: it stays small */
@@ -87,33 +87,10 @@ static void copy_load(struct job *job)
     job->state = load->row.state;
 }
 
-static void format_time(int64_t unix_us, char ret_text[40])
-{
-    /* Days to date after Howard Hinnant, "chrono-compatible low-level date algorithms". */
-    int64_t days = unix_us / 86400000000, rest = unix_us % 86400000000;
-    if (rest < 0) {
-        rest += 86400000000;
-        days--;
-    }
-    int64_t z = days + 719468;
-    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    int64_t mp = (5 * doy + 2) / 153;
-    int64_t day = doy - (153 * mp + 2) / 5 + 1;
-    int64_t month = mp < 10 ? mp + 3 : mp - 9;
-    int64_t year = yoe + era * 400 + (month <= 2);
-    int64_t second = rest / 1000000;
-    snprintf(ret_text, 40, "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", (int)year, (int)month, (int)day,
-             (int)(second / 3600), (int)(second / 60 % 60), (int)(second % 60),
-             (int)(rest % 1000000));
-}
-
 static void build_job_root(struct job *job)
 {
-    char posted_at[40];
-    format_time(job->load.posted_at_us, posted_at);
+    char posted_at[TIMESTAMP_TEXT_MAX];
+    timestamp_format(job->load.posted_at_us, posted_at);
     struct buffer json = {0};
     buffer_printf(&json, "{\"id\":\"%s\",\"flow\":", UUID_STR(&job->id));
     buffer_add_json_string(&json, job->load.flow_name);
