@@ -25,7 +25,8 @@
 #define FLOW_NESTING_MAX    32
 #define FLOW_PROBLEMS_MAX   100 /* beyond, the list is cut and says so */
 
-/* ----------------------------------------------------------------------------------------- parts */
+/* ----------------------------------------------------------------------------------------- parts
+ */
 
 enum flow_type {
     FLOW_ANY,
@@ -40,8 +41,8 @@ enum flow_type {
 struct flow_input {
     struct text name;
     enum flow_type type;
-    struct text default_json;      /* JSON text; none: the input is required */
-    const struct text *enum_json;  /* allowed values as JSON text; NULL: any */
+    struct text default_json;     /* JSON text; none: the input is required */
+    const struct text *enum_json; /* allowed values as JSON text; NULL: any */
     size_t enum_count;
     struct text description;
 };
@@ -61,11 +62,11 @@ struct flow_amount {
 
 struct flow_retry {
     bool present;
-    struct flow_amount attempts; /* counts the first; absent with `values`: their number */
-    struct flow_amount delay_ms; /* default 1 s */
-    double backoff;              /* factor from pause to pause, default 1 */
-    struct flow_amount max_delay_ms; /* default 1 h */
-    double jitter;               /* 0..1, default 0.1 */
+    struct flow_amount attempts;          /* counts the first; absent with `values`: their number */
+    struct flow_amount delay_ms;          /* default 1 s */
+    double backoff;                       /* factor from pause to pause, default 1 */
+    struct flow_amount max_delay_ms;      /* default 1 h */
+    double jitter;                        /* 0..1, default 0.1 */
     const struct flow_condition *only_if; /* NULL: always */
     const struct template *const *values; /* one per attempt; NULL: none */
     size_t value_count;
@@ -176,7 +177,8 @@ void flow_problems_done(struct flow_problems *problems);
 void flow_problems_print(const struct flow_problems *problems, struct text source, const char *file,
                          bool colour, struct buffer *ret_text);
 
-/* -------------------------------------------------------------------------------------- compiling */
+/* -------------------------------------------------------------------------------------- compiling
+ */
 
 /* Compiles `source`. With errors returns ERR_INVALID, no flow, and all problems found; else 0, the
  * flow, and the warnings. The caller frees both. */

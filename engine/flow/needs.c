@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a task waits for: needs by name become numbers, cycles are refused, and every task gets the
+ * set of all that it waits for. All of it is linear in tasks and needs, but for the sets, which
+ * take a bit per pair of tasks. */
+#include "base/check.h"
+#include "engine/flow/compiler.h"
+
+/* ---------------------------------------------------------------------------------- names to
+ * numbers */
+
+/* The needs of one task while they are gathered. */
+struct gathering {
+    struct compiler *c;
+    struct draft *draft;
+    struct flow_need *needs; /* has room for all */
+    size_t count;
+};
+
+static void report_unknown(struct gathering *g, const struct node *node)
+{
+    struct compiler *c = g->c;
+    const struct names *names = &g->draft->level->names;
+    struct flow_problem *problem =
+        report_error(&c->report, node->span, "there is no task `%.*s`", TEXT_ARG(node->text));
+    struct text nearest = names_nearest(names, node->text);
+    if (nearest.data)
+        report_hint(&c->report, problem, "did you mean `%.*s`?", TEXT_ARG(nearest));
+    else if (memchr(node->text.data, ',', node->text.len))
+        report_hint(&c->report, problem, "several names are a list: `needs: [a, b]`");
+    else if (memmem(node->text.data, node->text.len, "${", 2))
+        report_hint(&c->report, problem, "no expression can stand here");
+}
+
+/* Whether this task named that one before; from now on it did. */
+static bool is_doubled(struct draft *draft, uint32_t number)
+{
+    uint32_t *by = &draft->level->needed_by[number];
+    bool doubled = *by == draft->number + 1;
+    *by = draft->number + 1;
+    return doubled;
+}
+
+/* Adds the need that `node` names. */
+static bool gather(struct gathering *g, const struct node *node)
+{
+    struct compiler *c = g->c;
+    struct draft *draft = g->draft;
+    if (node_is_refused(node))
+        return false;
+    if (node->kind != NODE_STRING) {
+        report_error(&c->report, node->span, "a need must be a task's name, not %s",
+                     node->kind == NODE_EMPTY ? "empty" : node_kind_name(node));
+        return false;
+    }
+    const struct draft *needed = names_find(&draft->level->names, node->text);
+    if (!needed) {
+        report_unknown(g, node);
+        return false;
+    }
+    if (needed == draft) {
+        report_error(&c->report, node->span, "the task needs itself");
+        return false;
+    }
+    if (draft->level->is_steps && needed->number > draft->number) {
+        report_error(&c->report, node->span,
+                     "`%.*s` comes later; a step can only need earlier ones", TEXT_ARG(node->text));
+        return false;
+    }
+    if (is_doubled(draft, needed->number)) {
+        report_warning(&c->report, node->span, "`%.*s` is named twice", TEXT_ARG(node->text));
+        return true;
+    }
+    g->needs[g->count++] = (struct flow_need){needed->number, NEED_SUCCESS};
+    return true;
+}
+
+/* `{NAME: success}`: the key names the task, the value says what of it. */
+static bool gather_kind(struct gathering *g, const struct node *value)
+{
+    struct compiler *c = g->c;
+    struct text kind = value->kind == NODE_STRING ? value->text : TEXT("");
+    if (value->key->kind != NODE_STRING)
+        return false;
+    if (text_equal(kind, TEXT("failure")) || text_equal(kind, TEXT("done"))) {
+        report_error(&c->report, value->span,
+                     "not yet: a need of kind `%.*s` comes with a later version", TEXT_ARG(kind));
+        return false;
+    }
+    if (!text_equal(kind, TEXT("success"))) {
+        report_error(&c->report, value->span, "a need must be `success`, `failure` or `done`");
+        return false;
+    }
+    return gather(g, value->key);
+}
+
+/* In the order written; false when something was refused. */
+static bool gather_written(struct gathering *g)
+{
+    const struct node *node = g->draft->needs;
+    bool is_good = true;
+    if (node->kind != NODE_LIST && node->kind != NODE_MAP)
+        return gather(g, node);
+    for (const struct node *child = node->first; child; child = child->next)
+        is_good &= node->kind == NODE_LIST ? gather(g, child) : gather_kind(g, child);
+    return is_good;
+}
+
+static void resolve_task(struct compiler *c, struct level *level, struct draft *draft)
+{
+    struct flow_task *task = draft->task;
+    size_t room = draft->needs ? draft->needs->count + 1 : 1;
+    struct flow_need *needs = arena_calloc(c->arena, room, sizeof *needs);
+    struct gathering g = {c, draft, needs, 0};
+    if (draft->needs)
+        draft->is_bad = !gather_written(&g);
+    else if (level->is_steps && draft->number > 0)
+        needs[g.count++] = (struct flow_need){draft->number - 1, NEED_SUCCESS};
+    task->needs = needs;
+    task->need_count = g.count;
+}
+
+/* ---------------------------------------------------------------------------------------
+ * dependents */
+
+static void add_dependents(struct compiler *c, struct level *level)
+{
+    uint32_t count = level->result->task_count;
+    uint32_t **lists = arena_calloc(&c->scratch, count + 1, sizeof *lists);
+    for (uint32_t i = 0; i < count; i++)
+        for (size_t j = 0; j < level->drafts[i].task->need_count; j++)
+            level->drafts[level->drafts[i].task->needs[j].task].task->dependent_count++;
+    for (uint32_t i = 0; i < count; i++) {
+        struct flow_task *task = level->drafts[i].task;
+        lists[i] = arena_calloc(c->arena, task->dependent_count, sizeof *lists[i]);
+        task->dependents = lists[i];
+        task->dependent_count = 0;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < level->drafts[i].task->need_count; j++) {
+            uint32_t needed = level->drafts[i].task->needs[j].task;
+            lists[needed][level->drafts[needed].task->dependent_count++] = i;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------------------------ order,
+ * cycles */
+
+static void add_ancestors(struct level *level, uint32_t number)
+{
+    uint64_t *row = level->ancestors + (size_t)number * level->row_words;
+    const struct flow_task *task = level->drafts[number].task;
+    for (size_t i = 0; i < task->need_count; i++) {
+        uint32_t needed = task->needs[i].task;
+        const uint64_t *other = level->ancestors + (size_t)needed * level->row_words;
+        for (size_t word = 0; word < level->row_words; word++)
+            row[word] |= other[word];
+        row[needed / 64] |= UINT64_C(1) << (needed % 64);
+    }
+}
+
+/* Takes tasks whose needs were all taken, until none is left; fills the ancestors on the way.
+ * Leaves in `waiting` how many needs of each were not taken: not 0 in and behind cycles. */
+static uint32_t take_in_order(struct compiler *c, struct level *level, uint32_t *waiting)
+{
+    uint32_t count = level->result->task_count, head = 0, tail = 0;
+    uint32_t *queue = arena_calloc(&c->scratch, count + 1, sizeof *queue);
+    for (uint32_t i = 0; i < count; i++) {
+        waiting[i] = (uint32_t)level->drafts[i].task->need_count;
+        if (waiting[i] == 0)
+            queue[tail++] = i;
+    }
+    while (head < tail) {
+        uint32_t number = queue[head++];
+        const struct flow_task *task = level->drafts[number].task;
+        add_ancestors(level, number);
+        for (size_t i = 0; i < task->dependent_count; i++)
+            if (--waiting[task->dependents[i]] == 0)
+                queue[tail++] = task->dependents[i];
+    }
+    return tail;
+}
+
+/* The need of a task that was left over which was left over as well. */
+static uint32_t left_over_need(const struct level *level, const uint32_t *waiting, uint32_t number)
+{
+    const struct flow_task *task = level->drafts[number].task;
+    for (size_t i = 0; i < task->need_count; i++)
+        if (waiting[task->needs[i].task] > 0)
+            return task->needs[i].task;
+    UNREACHABLE();
+}
+
+#define CYCLE_SHOWN_MAX 20
+
+/* Where the caret goes: the need of `number` that closes the cycle. */
+static struct span span_of_need(const struct level *level, uint32_t number, uint32_t needed)
+{
+    const struct draft *draft = &level->drafts[number];
+    struct text name = level->drafts[needed].task->name;
+    const struct node *node = draft->needs;
+    if (!node)
+        return draft->name_span;
+    for (const struct node *child = node->first; child; child = child->next) {
+        const struct node *named = child->key ? child->key : child;
+        if (named->kind == NODE_STRING && text_equal(named->text, name))
+            return named->span;
+    }
+    return node->span;
+}
+
+static void report_cycle(struct compiler *c, const struct level *level, const uint32_t *waiting,
+                         uint32_t first)
+{
+    struct buffer path;
+    uint32_t number = first, length = 0;
+    buffer_init(&path, 0);
+    do {
+        if (length++ < CYCLE_SHOWN_MAX)
+            buffer_printf(&path, "%.*s → ", TEXT_ARG(level->drafts[number].task->name));
+        number = left_over_need(level, waiting, number);
+    } while (number != first);
+    if (length > CYCLE_SHOWN_MAX)
+        buffer_printf(&path, "… (%u more) → ", length - CYCLE_SHOWN_MAX);
+    struct flow_problem *problem =
+        report_error(&c->report, span_of_need(level, first, left_over_need(level, waiting, first)),
+                     "these tasks need each other in a circle: %s%.*s", path.data,
+                     TEXT_ARG(level->drafts[first].task->name));
+    report_hint(&c->report, problem, "`a → b` reads: a needs b; one of these needs must go");
+    buffer_done(&path);
+}
+
+/* Every task that was left over leads to a cycle by its needs; each cycle is reported once. */
+static void report_cycles(struct compiler *c, struct level *level, const uint32_t *waiting)
+{
+    uint32_t count = level->result->task_count;
+    uint32_t *walk_of = arena_calloc(&c->scratch, count + 1, sizeof *walk_of);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t number = i, walk = i + 1;
+        if (waiting[i] == 0)
+            continue;
+        level->drafts[i].is_bad = true;
+        while (!walk_of[number]) {
+            walk_of[number] = walk;
+            number = left_over_need(level, waiting, number);
+        }
+        if (walk_of[number] == walk)
+            report_cycle(c, level, waiting, number);
+    }
+}
+
+static void resolve_level(struct compiler *c, struct level *level)
+{
+    uint32_t count = level->result->task_count;
+    level->needed_by = arena_calloc(&c->scratch, count + 1, sizeof *level->needed_by);
+    for (uint32_t i = 0; i < count; i++)
+        resolve_task(c, level, &level->drafts[i]);
+    add_dependents(c, level);
+    level->row_words = (count + 63) / 64;
+    level->ancestors =
+        arena_calloc(&c->scratch, (size_t)count * level->row_words + 1, sizeof *level->ancestors);
+    uint32_t *waiting = arena_calloc(&c->scratch, count + 1, sizeof *waiting);
+    if (take_in_order(c, level, waiting) < count)
+        report_cycles(c, level, waiting);
+}
+
+void needs_resolve(struct compiler *c)
+{
+    for (struct level *level = c->levels; level; level = level->next)
+        resolve_level(c, level);
+}

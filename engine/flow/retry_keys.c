@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What stands in `retry`. */
+#include "base/check.h"
+#include "engine/flow/readers.h"
+#include "engine/flow/value.h"
+
+#define ATTEMPTS_MAX         1000000 /* of one task; at one a second more than a week */
+#define BACKOFF_MAX          100
+#define VALUES_MAX           10000
+#define DELAY_DEFAULT_MS     1000
+#define MAX_DELAY_DEFAULT_MS 3600000
+#define JITTER_DEFAULT       0.1
+
+void retry_begin(struct flow_retry *retry)
+{
+    *retry = (struct flow_retry){
+        .present = true,
+        .delay_ms = {.value = DELAY_DEFAULT_MS, .present = true},
+        .backoff = 1,
+        .max_delay_ms = {.value = MAX_DELAY_DEFAULT_MS, .present = true},
+        .jitter = JITTER_DEFAULT,
+    };
+}
+
+/* Evaluated before the first attempt: `retry` itself is not known there. */
+static struct expr_home home_of(const struct target *target, const char *key)
+{
+    return (struct expr_home){key, 0, target->draft};
+}
+
+void read_attempts(struct compiler *c, const struct target *target, const struct node *value)
+{
+    struct expr_home home = home_of(target, "attempts");
+    target->draft->retry_attempts = value;
+    value_count(c, value, &home, 1, ATTEMPTS_MAX, &target->retry->attempts);
+}
+
+void read_delay(struct compiler *c, const struct target *target, const struct node *value)
+{
+    struct expr_home home = home_of(target, "delay");
+    value_duration(c, value, &home, 0, &target->retry->delay_ms);
+}
+
+void read_max_delay(struct compiler *c, const struct target *target, const struct node *value)
+{
+    struct expr_home home = home_of(target, "max_delay");
+    value_duration(c, value, &home, 0, &target->retry->max_delay_ms);
+}
+
+void read_backoff(struct compiler *c, const struct target *target, const struct node *value)
+{
+    value_number(c, value, "backoff", 1, BACKOFF_MAX, &target->retry->backoff);
+}
+
+void read_jitter(struct compiler *c, const struct target *target, const struct node *value)
+{
+    value_number(c, value, "jitter", 0, 1, &target->retry->jitter);
+}
+
+void read_retry_if(struct compiler *c, const struct target *target, const struct node *value)
+{
+    const struct expr_home home = {"retry.if", ROOT_FAILURE | ROOT_RETRY, target->draft};
+    target->retry->only_if = value_condition(c, value, &home);
+}
+
+void read_values(struct compiler *c, const struct target *target, const struct node *value)
+{
+    struct expr_home home = home_of(target, "values");
+    struct flow_retry *retry = target->retry;
+    target->draft->retry_values = value;
+    if (value_is_expression(value)) {
+        retry->values_expr = value_expression(c, value, &home);
+        return;
+    }
+    if (value->kind != NODE_LIST) {
+        report_error(&c->report, value->span,
+                     "`values` must be a list, one value per attempt, not %s",
+                     node_kind_name(value));
+        return;
+    }
+    if (value->count == 0 || value->count > VALUES_MAX) {
+        report_error(&c->report, value->span, "`values` must have from 1 to %d values", VALUES_MAX);
+        return;
+    }
+    const struct template **values = arena_calloc(c->arena, value->count, sizeof *values);
+    for (const struct node *child = value->first; child; child = child->next)
+        values[retry->value_count++] = value_data(c, child, &home);
+    retry->values = values;
+}
+
+/* `values` sets how many attempts there are; saying the same number again is harmless. */
+static bool agrees(const struct flow_retry *retry)
+{
+    return !retry->attempts.present || (!retry->attempts.expr && !retry->values_expr &&
+                                        retry->attempts.value == (int64_t)retry->value_count);
+}
+
+void retry_end(struct compiler *c, const struct target *target, const struct node *node)
+{
+    struct flow_problem *problem;
+    const struct node *attempts = target->draft->retry_attempts;
+    if (target->draft->retry_values) {
+        if ((target->retry->values || target->retry->values_expr) && !agrees(target->retry)) {
+            problem = report_error(&c->report, attempts->key->span,
+                                   "`values` says how many attempts there are, one per value");
+            report_hint(&c->report, problem, "leave `attempts` out");
+        }
+        return;
+    }
+    if (attempts || node_is_refused(node))
+        return;
+    problem = report_error(&c->report, node->key->span, "`retry` needs `attempts` (or `values`)");
+    report_hint(&c->report, problem, "`attempts: 3` means the first and two more");
+}
