@@ -261,7 +261,8 @@ static int run_control(enum dev_kind kind, struct option_set set, const struct o
     if (code && control.dev.failed_log) {
         struct buffer tail = {0};
         dev_tail(control.dev.failed_log, 20, &tail);
-        dev_say("the last lines of %s:\n%s", control.dev.failed_log, tail.len ? tail.data : "");
+        if (tail.len)
+            dev_say("the last lines of %s:\n%s", control.dev.failed_log, tail.data);
         buffer_done(&tail);
     }
     exit = dev_exit_of(&control.dev, set.program + sizeof "jobboard " - 1, code);

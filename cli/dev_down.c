@@ -53,6 +53,10 @@ static int end_processes(struct dev *dev)
 {
     struct dev_process_list list = {0};
     collect(dev, &list);
+    /* What is frozen cannot end. */
+    for (size_t i = 0; i < list.count; i++)
+        if (dev_process_frozen(&list.items[i]))
+            dev_process_signal(&list.items[i], SIGCONT);
     end_kind(dev, DEV_ENGINE, SIGTERM, ENGINE_GRACE_MS);
     /* The data go away: Postgres need not save them first. */
     end_kind(dev, DEV_POSTGRES, SIGQUIT, SERVICE_GRACE_MS);

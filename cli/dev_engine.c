@@ -8,7 +8,8 @@
 #include "cli/dev_services.h"
 
 /* The engine's own log says so when its session and its Postgres connection are good. */
-#define READY_MARK " event=ready"
+#define READY_MARK     " event=ready"
+#define ENGINE_PROGRAM "jobboard-engine"
 
 /* The program `name` that stands beside the running one. */
 static int find_beside(struct dev *dev, const char *name, const char **ret_path)
@@ -27,7 +28,7 @@ static int find_beside(struct dev *dev, const char *name, const char **ret_path)
     *ret_path = arena_printf(&dev->state.arena, "%s/%s", self, name).data;
     if (access(*ret_path, X_OK) == 0)
         return 0;
-    return error_set(&dev->error, ERR_NOT_FOUND, "%s is not there; build it with scripts/build",
+    return error_set(&dev->error, ERR_UNREACHABLE, "%s is not there; build it with scripts/build",
                      *ret_path);
 }
 
@@ -41,6 +42,12 @@ const char *const *dev_environment(const struct dev *dev, struct arena *arena, c
     list[4] = arena_printf(arena, "JOBBOARD_DEV_DIR=%s", dev->state.dir).data;
     list[5] = extra;
     return list;
+}
+
+int dev_engine_check(struct dev *dev)
+{
+    const char *unused;
+    return find_beside(dev, ENGINE_PROGRAM, &unused);
 }
 
 int dev_engine_add(struct dev *dev, const char *name, const char **args, size_t arg_count,
@@ -63,7 +70,7 @@ int dev_engine_spawn(struct dev *dev, struct dev_service *service)
     const char *all = arena_printf(arena, "%s/engines", dev->state.dir).data;
     const char *folder = arena_printf(arena, "%s/%s", all, service->name).data;
     const char **argv = arena_calloc(arena, service->arg_count + 6, sizeof argv[0]);
-    int code = find_beside(dev, "jobboard-engine", &argv[0]);
+    int code = find_beside(dev, ENGINE_PROGRAM, &argv[0]);
     if (!code)
         code = dev_make_dir(all, &dev->error);
     if (!code)

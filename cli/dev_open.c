@@ -15,15 +15,12 @@
 
 void dev_say(const char *format, ...)
 {
-    struct buffer line = {0};
-    char text[1024];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    fputs("dev: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
     va_end(args);
-    buffer_printf(&line, "dev: %s\n", text);
-    fputs(line.data, stderr);
-    buffer_done(&line);
 }
 
 int dev_open(struct dev *dev, const char *dir, bool lock)

@@ -48,7 +48,7 @@ static int prepare_spawn(struct dev *dev, const char *program, const char *log_n
     struct arena *arena = &dev->state.arena;
     const char *folder = program_folder(dev);
     if (!folder)
-        return error_set(&dev->error, ERR_NOT_FOUND,
+        return error_set(&dev->error, ERR_UNREACHABLE,
                          "no " PROGRAMS "; install what is needed with scripts/install-deps");
     argv[0] = arena_printf(arena, "%s/%s", folder, program).data;
     const char **env = arena_calloc(arena, 2, sizeof env[0]);

@@ -31,7 +31,7 @@ struct dev_spawn {
 };
 
 /* Starts it in a session of its own with nothing of ours but the log. On trouble (not found, no
- * right to) returns ERR_NOT_FOUND or ERR_SYSTEM with the text. */
+ * right to) returns ERR_UNREACHABLE or ERR_SYSTEM with the text. */
 int dev_spawn(const struct dev_spawn *spawn, struct dev_process *ret_process,
               struct error *ret_error);
 

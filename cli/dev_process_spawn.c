@@ -122,7 +122,7 @@ int dev_spawn(const struct dev_spawn *spawn, struct dev_process *ret_process,
         close(null_fd);
     if (!trouble)
         return 0;
-    return error_set(ret_error, trouble == ENOENT ? ERR_NOT_FOUND : ERR_SYSTEM,
+    return error_set(ret_error, trouble == ENOENT ? ERR_UNREACHABLE : ERR_SYSTEM,
                      "cannot start %s: %s", spawn->argv[0], strerror(trouble));
 }
 

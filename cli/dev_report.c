@@ -58,7 +58,7 @@ static void print_row(struct dev *dev, const struct dev_service *service, bool h
         return;
     }
     if (alive) {
-        duration_format(uptime_ms < 0 ? 0 : uptime_ms, uptime, sizeof uptime);
+        duration_format(uptime_ms < 0 ? 0 : uptime_ms / 1000 * 1000, uptime, sizeof uptime);
         snprintf(pid, sizeof pid, "%d", (int)service->process.pid);
     }
     if (service->port)

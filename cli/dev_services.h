@@ -57,6 +57,8 @@ const char *dev_postgres_conninfo(const struct dev *dev, struct arena *arena);
 /* Appends engine `name` with arguments of its own. */
 int dev_engine_add(struct dev *dev, const char *name, const char **args, size_t arg_count,
                    struct dev_service **ret_service);
+/* Whether the engine's program is there at all. */
+int dev_engine_check(struct dev *dev);
 int dev_engine_spawn(struct dev *dev, struct dev_service *service);
 bool dev_engine_healthy(struct dev *dev, const struct dev_service *service);
 /* Brings the schema up to date with `jobboard migrate`. */

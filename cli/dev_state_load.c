@@ -188,7 +188,8 @@ int dev_state_load(struct dev_state *ret_state, const char *dir, struct error *r
         if (!code)
             code = take_state(ret_state, root, dir, ret_error);
         if (code) {
-            error_wrap(ret_error, "%s is damaged or not ours", path);
+            ret_error->code = ERR_INVALID;
+            code = error_wrap(ret_error, "%s is damaged or not ours", path);
             dev_state_done(ret_state);
         }
     }

@@ -2,7 +2,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/os/clock.h"
 #include "cli/dev_ports.h"
 #include "cli/dev_services.h"
 
@@ -11,13 +10,11 @@
 
 static void say_up(const struct dev_service *service)
 {
-    int64_t took_ms = clock_unix_ms() - service->started_at_ms;
     if (service->port)
-        dev_say("%s is up on 127.0.0.1:%d (pid %d, %.1f s)", service->name, service->port,
-                (int)service->process.pid, (double)took_ms / 1000);
+        dev_say("%s is up on 127.0.0.1:%d (pid %d)", service->name, service->port,
+                (int)service->process.pid);
     else
-        dev_say("%s is up (pid %d, %.1f s)", service->name, (int)service->process.pid,
-                (double)took_ms / 1000);
+        dev_say("%s is up (pid %d)", service->name, (int)service->process.pid);
 }
 
 /* Says what is in the folder, which is somebody's already. */
@@ -197,7 +194,9 @@ static int start_with_ports(struct dev *dev, const struct dev_up_options *option
 
 static int start_all(struct dev *dev, const struct dev_up_options *options)
 {
-    int code = lay_out(dev);
+    int code = options->engines > 0 ? dev_engine_check(dev) : 0;
+    if (!code)
+        code = lay_out(dev);
     if (!code)
         code = start_with_ports(dev, options);
     if (!code)
@@ -214,7 +213,8 @@ static void clear_away(struct dev *dev)
     struct buffer tail = {0};
     if (dev->failed_log && error.code != ERR_INTERRUPTED) {
         dev_tail(dev->failed_log, 20, &tail);
-        dev_say("the last lines of %s:\n%s", dev->failed_log, tail.len ? tail.data : "  (empty)");
+        if (tail.len)
+            dev_say("the last lines of %s:\n%s", dev->failed_log, tail.data);
     }
     dev_say("taking down what was started");
     dev_down(dev, false);

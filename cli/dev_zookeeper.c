@@ -45,7 +45,7 @@ int dev_zookeeper_prepare(struct dev *dev, struct dev_service *service)
     const char *data = arena_printf(arena, "%s/data", folder).data;
     struct buffer config = {0};
     if (access(JAR, R_OK))
-        return error_set(&dev->error, ERR_NOT_FOUND,
+        return error_set(&dev->error, ERR_UNREACHABLE,
                          JAR " is missing; install what is needed with scripts/install-deps");
     build_config(dev, service, &config);
     int code = dev_make_dir(folder, &dev->error);
