@@ -40,11 +40,11 @@ struct engine {
     struct loop *loop;
     struct arena scratch;
     int signal_fd;
-    int signals;        /* SIGTERM or SIGINT received */
-    int signals_told;   /* of them, told to the core */
+    int signals;         /* SIGTERM or SIGINT received */
+    int signals_told;    /* of them, told to the core */
     int64_t root_due_ms; /* when to judge a missing root; -1: it is there */
-    int64_t slow_ms;    /* longest round that was logged */
-    bool ready;         /* event=ready was logged */
+    int64_t slow_ms;     /* longest round that was logged */
+    bool ready;          /* event=ready was logged */
     bool done;
 };
 
@@ -332,8 +332,8 @@ static void build_core(struct engine *engine, unsigned shard_count)
 
 static void build_loop(struct engine *engine)
 {
-    engine->loop = loop_new(
-        &(struct loop_user){.context = engine, .turn = turn, .deadline_ms = deadline});
+    engine->loop =
+        loop_new(&(struct loop_user){.context = engine, .turn = turn, .deadline_ms = deadline});
     struct source sources[STORAGE_SOURCES_MAX + BOARD_SOURCES_MAX];
     loop_add(engine->loop, sources, board_sources(engine->board, sources));
     loop_add(engine->loop, sources, storage_sources(engine->storage, sources));
@@ -378,13 +378,14 @@ int engine_new(const struct settings *settings, struct engine **ret_engine, stru
     sigset_t signals = leave_signals();
     sigprocmask(SIG_BLOCK, &signals, NULL);
     engine->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-    engine->ground = (struct step_ground){settings->directory, getenv("PATH"), getenv("HOME"),
-                                          getenv("LANG")};
+    engine->ground =
+        (struct step_ground){settings->directory, getenv("PATH"), getenv("HOME"), getenv("LANG")};
     name_self(engine);
     static const struct {
         const char *name;
         enum log_level level;
-    } levels[] = {{"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
+    } levels[] = {
+        {"error", LOG_ERROR}, {"warn", LOG_WARN}, {"info", LOG_INFO}, {"debug", LOG_DEBUG}};
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if (!strcmp(levels[i].name, settings->log_level))
             log_init(levels[i].level, engine->name);

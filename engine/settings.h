@@ -10,8 +10,8 @@
 #include "base/os/options.h"
 
 struct settings {
-    const char *postgres;  /* conninfo; NULL: libpq's own */
-    const char *zookeeper; /* HOST:PORT,… */
+    const char *postgres;       /* conninfo; NULL: libpq's own */
+    const char *zookeeper;      /* HOST:PORT,… */
     const char *zookeeper_auth; /* user:password of digest auth, or NULL */
     const char *board;
     const char *schema;

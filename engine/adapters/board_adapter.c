@@ -50,8 +50,8 @@ static void translate_pools(const struct board_event *from, struct arena *scratc
 {
     struct pool_info *list = arena_calloc(scratch, from->count, sizeof *list);
     for (size_t i = 0; i < from->count; i++)
-        list[i] = (struct pool_info){from->pools[i].pool, from->pools[i].tags,
-                                     from->pools[i].tag_count};
+        list[i] =
+            (struct pool_info){from->pools[i].pool, from->pools[i].tags, from->pools[i].tag_count};
     ret_event->u.pools.list = list;
     ret_event->u.pools.count = from->count;
 }

@@ -281,80 +281,63 @@ static struct job *waiting_job(struct core *core, const struct core_event *event
     return NULL;
 }
 
-static void on_answer(struct core *core, const struct core_event *event,
-                      void (*take)(struct core *core, struct job *job,
-                                   const struct core_event *event))
+static void on_tick(struct core *core, const struct core_event *event)
 {
-    struct job *job = waiting_job(core, event);
-    if (job)
-        take(core, job, event);
+    /* What is due was done before. */
 }
 
-static void on_event(struct core *core, const struct core_event *event)
+static void on_drain(struct core *core, const struct core_event *event)
 {
-    switch (event->kind) {
-    case EVENT_TICK:
-        break;
-    case EVENT_DRAIN:
+    if (event->kind == EVENT_DRAIN)
         begin_drain(core);
-        break;
-    case EVENT_DRAIN_NOW:
+    else
         drain_now(core);
-        break;
-    case EVENT_SESSION_BEGAN:
-        lease_began(core, event);
-        break;
-    case EVENT_ALIVE:
-        lease_alive(core, event);
-        break;
-    case EVENT_SESSION_ENDED:
-        lease_ended(core, event);
-        break;
-    case EVENT_MEMBERS:
-        division_members(core, event);
-        break;
-    case EVENT_POOLS:
-        division_pools(core, event);
-        break;
-    case EVENT_SHARD_CHANGED:
-        shard_changed(core, event);
-        break;
-    case EVENT_CARDS:
-        shard_cards(core, event);
-        break;
-    case EVENT_STORE_UP:
-        on_store_up(core);
-        break;
-    case EVENT_STORE_DOWN:
-        on_store_down(core);
-        break;
-    case EVENT_ROWS:
-        on_rows(core, event);
-        break;
-    case EVENT_STEP_STARTED:
-    case EVENT_STEP_FAILED:
-    case EVENT_STEP_ENDED:
-        on_step(core, event);
-        break;
-    case EVENT_LOCKED:
-        on_answer(core, event, claim_locked);
-        break;
-    case EVENT_UNLOCKED:
-        on_answer(core, event, hold_unlocked);
-        break;
-    case EVENT_CLAIMED:
-        on_answer(core, event, claim_claimed);
-        break;
-    case EVENT_LOADED:
-        on_answer(core, event, claim_loaded);
-        break;
-    case EVENT_SAVED:
-        on_answer(core, event, save_answered);
-        break;
-    case EVENT_KINDS:
-        UNREACHABLE();
-    }
 }
+
+static void on_store(struct core *core, const struct core_event *event)
+{
+    if (event->kind == EVENT_STORE_UP)
+        on_store_up(core);
+    else
+        on_store_down(core);
+}
+
+static void on_answer(struct core *core, const struct core_event *event)
+{
+    static void (*const takers[EVENT_KINDS])(struct core *, struct job *,
+                                             const struct core_event *) = {
+        [EVENT_LOCKED] = claim_locked,   [EVENT_UNLOCKED] = hold_unlocked,
+        [EVENT_CLAIMED] = claim_claimed, [EVENT_LOADED] = claim_loaded,
+        [EVENT_SAVED] = save_answered,
+    };
+    struct job *job = waiting_job(core, event);
+    if (job)
+        takers[event->kind](core, job, event);
+}
+
+static void (*const handlers[EVENT_KINDS])(struct core *, const struct core_event *) = {
+    [EVENT_TICK] = on_tick,
+    [EVENT_DRAIN] = on_drain,
+    [EVENT_DRAIN_NOW] = on_drain,
+    [EVENT_SESSION_BEGAN] = lease_began,
+    [EVENT_ALIVE] = lease_alive,
+    [EVENT_SESSION_ENDED] = lease_ended,
+    [EVENT_MEMBERS] = division_members,
+    [EVENT_POOLS] = division_pools,
+    [EVENT_SHARD_CHANGED] = shard_changed,
+    [EVENT_CARDS] = shard_cards,
+    [EVENT_LOCKED] = on_answer,
+    [EVENT_UNLOCKED] = on_answer,
+    [EVENT_STORE_UP] = on_store,
+    [EVENT_STORE_DOWN] = on_store,
+    [EVENT_ROWS] = on_rows,
+    [EVENT_CLAIMED] = on_answer,
+    [EVENT_LOADED] = on_answer,
+    [EVENT_SAVED] = on_answer,
+    [EVENT_STEP_STARTED] = on_step,
+    [EVENT_STEP_FAILED] = on_step,
+    [EVENT_STEP_ENDED] = on_step,
+};
 
 void core_step(struct core *core, const struct core_event *event, struct effect_list *ret_effects)
 {
@@ -366,7 +349,8 @@ void core_step(struct core *core, const struct core_event *event, struct effect_
     struct deadline *due;
     while ((due = deadlines_pop(&core->deadlines, core->now_ms)))
         on_due(core, due);
-    on_event(core, event);
+    CHECK(event->kind < EVENT_KINDS);
+    handlers[event->kind](core, event);
     progress_fill_queue(core);
     claim_fill(core);
     save_flush(core);
