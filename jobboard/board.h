@@ -39,21 +39,24 @@
 #include "base/os/source.h"
 #include "base/record.h"
 
-#define MULTI_OPS_MAX     200          /* operations in one multi */
-#define MULTI_BYTES_MAX   (256u << 10) /* well below ZooKeeper's 1 MiB, beyond which it cuts the connection */
-#define MULTIS_IN_FLIGHT  4
-#define SHARDS_MAX        4096
+#define MULTI_OPS_MAX 200 /* operations in one multi */
+#define MULTI_BYTES_MAX                                                                            \
+    (256u << 10) /* well below ZooKeeper's 1 MiB, beyond which it cuts the connection */
+#define MULTIS_IN_FLIGHT 4
+#define SHARDS_MAX       4096
 
 struct board;
 
 struct board_options {
-    const char *hosts;          /* host:port,host:port… ; names are resolved in board_new */
-    const char *name;           /* of the board; [a-z0-9][a-z0-9._-]{0,62} */
-    struct uuid board;          /* its uuid, from Postgres; another one there is ERR_WRONG_BOARD */
-    unsigned shard_count;       /* from Postgres */
-    int session_timeout_ms;     /* asked for; the server may negotiate another */
-    const struct member *self;  /* engine mode: how this engine shows itself (boot is ignored); NULL: client mode */
-    const char *auth;           /* "user:password" for digest auth, or NULL; then every create has an explicit ACL */
+    const char *hosts;      /* host:port,host:port… ; names are resolved in board_new */
+    const char *name;       /* of the board; [a-z0-9][a-z0-9._-]{0,62} */
+    struct uuid board;      /* its uuid, from Postgres; another one there is ERR_WRONG_BOARD */
+    unsigned shard_count;   /* from Postgres */
+    int session_timeout_ms; /* asked for; the server may negotiate another */
+    const struct member
+        *self; /* engine mode: how this engine shows itself (boot is ignored); NULL: client mode */
+    const char
+        *auth; /* "user:password" for digest auth, or NULL; then every create has an explicit ACL */
     uint64_t seed;
 };
 
@@ -86,6 +89,9 @@ void board_set_free(struct board *board, int32_t free_slots, bool draining);
 /* Enters or leaves division/ in the present session. Idempotent; repeated in the background until
  * it holds. */
 void board_divide(struct board *board, bool take_part);
+/* Tells an engine to look into its inbox (writes its pokes/ node). Sent once, not repeated and not
+ * answered: what it would tell is found by itself a little later. */
+void board_poke(struct board *board, const struct uuid *boot);
 
 /* --------------------------------------------------------------------------------------- requests
  * `boot` is the session a request is meant for; another one: BOARD_VOID. Every request is answered
@@ -124,40 +130,45 @@ void board_count_cards(struct board *board, const struct pool *pool, uint16_t sh
 /* Client mode: asks for one BOARD_MEMBERS. (An engine gets one at every change.) */
 void board_read_members(struct board *board);
 
-/* ----------------------------------------------------------------------------------------- events */
+/* ----------------------------------------------------------------------------------------- events
+ */
 
 enum board_event_kind {
-    BOARD_ROOT_MISSING,   /* connected, but the board is not there */
-    BOARD_SESSION_BEGAN,  /* the root is right and (engine mode) our engines/ node stands: `boot`, `timeout_ms` */
-    BOARD_ALIVE,          /* an acknowledged write in this session: `sent_ms` */
-    BOARD_SESSION_ENDED,  /* its locks are gone or going: `boot`; comes after the BOARD_VOID answers */
-    BOARD_TROUBLE,        /* a person should know: `text` (wrong board, no address answers, auth refused) */
-    BOARD_MEMBERS,        /* engines/ joined with division/, complete */
-    BOARD_POOLS,          /* the pools there are, with their tags, complete */
-    BOARD_SHARD_CHANGED,  /* a listed shard's watch fired: list it again */
-    BOARD_CARDS,          /* the listing of a shard */
-    BOARD_COUNT,          /* number of cards of a shard */
-    BOARD_POKED,          /* somebody wrote our pokes/ node; the watch is armed again already */
-    BOARD_DONE,           /* a request's outcome */
+    BOARD_ROOT_MISSING,  /* connected, but the board is not there */
+    BOARD_SESSION_BEGAN, /* the root is right and (engine mode) our engines/ node stands: `boot`,
+                            `timeout_ms` */
+    BOARD_ALIVE,         /* an acknowledged write in this session: `sent_ms` */
+    BOARD_SESSION_ENDED, /* its locks are gone or going: `boot`; comes after the BOARD_VOID answers
+                          */
+    BOARD_TROUBLE, /* a person should know: `text` (wrong board, no address answers, auth refused)
+                    */
+    BOARD_MEMBERS, /* engines/ joined with division/, complete */
+    BOARD_POOLS,   /* the pools there are, with their tags, complete */
+    BOARD_SHARD_CHANGED, /* a listed shard's watch fired: list it again */
+    BOARD_CARDS,         /* the listing of a shard */
+    BOARD_COUNT,         /* number of cards of a shard */
+    BOARD_POKED,         /* somebody wrote our pokes/ node; the watch is armed again already */
+    BOARD_DONE,          /* a request's outcome */
 };
 
 struct board_event {
     enum board_event_kind kind;
-    uint64_t tag;               /* DONE, CARDS, COUNT */
-    struct uuid boot;           /* SESSION_BEGAN, SESSION_ENDED, ALIVE */
-    int64_t sent_ms;            /* ALIVE, SESSION_BEGAN: clock_now_ms() when the proving write was sent */
-    int32_t timeout_ms;         /* SESSION_BEGAN: T as negotiated */
+    uint64_t tag;       /* DONE, CARDS, COUNT */
+    struct uuid boot;   /* SESSION_BEGAN, SESSION_ENDED, ALIVE */
+    int64_t sent_ms;    /* ALIVE, SESSION_BEGAN: clock_now_ms() when the proving write was sent */
+    int32_t timeout_ms; /* SESSION_BEGAN: T as negotiated */
     enum board_outcome outcome; /* DONE, CARDS, COUNT: OK or UNKNOWN or VOID */
     struct pool pool;           /* SHARD_CHANGED, CARDS, COUNT */
     uint16_t shard;
-    const struct card *cards;   /* CARDS: sorted by card_compare; names with garbage are left out and counted */
-    size_t count;               /* CARDS, MEMBERS, POOLS, COUNT */
+    const struct card
+        *cards;   /* CARDS: sorted by card_compare; names with garbage are left out and counted */
+    size_t count; /* CARDS, MEMBERS, POOLS, COUNT */
     const struct member *members;
     const struct board_pool {
         struct pool pool;
         const struct text *tags;
         size_t tag_count;
-    } *pools;
+    } * pools;
     struct text text; /* TROUBLE */
 };
 
@@ -167,7 +178,8 @@ bool board_next(struct board *board, struct board_event *ret_event);
 /* Whether the connection is good at this moment (a hint for people; leases decide). */
 bool board_is_connected(const struct board *board);
 
-/* ----------------------------------------------------------------------------------------- counts */
+/* ----------------------------------------------------------------------------------------- counts
+ */
 
 struct board_counts {
     uint64_t multis, multi_ops, singles; /* sent */
@@ -175,8 +187,8 @@ struct board_counts {
     uint64_t unknown;                    /* operations whose answer never came */
     uint64_t resent_singly;
     uint64_t sessions;
-    uint64_t garbage_names;              /* znodes that are not ours */
-    uint64_t oversize;                   /* refused before the wire */
+    uint64_t garbage_names; /* znodes that are not ours */
+    uint64_t oversize;      /* refused before the wire */
 };
 const struct board_counts *board_counted(const struct board *board);
 
