@@ -126,7 +126,7 @@ static int read_escape(struct parser *p, char *out, size_t *used)
     char bytes[4];
     size_t len = 1;
     if (c == 'u') {
-        uint32_t code;
+        uint32_t code = 0;
         p->at++;
         int rc = read_unicode(p, &code);
         if (rc)

@@ -160,7 +160,7 @@ static int open_file(const char *path, FILE **ret_file, struct error *error)
 int option_read_yaml(struct arena *arena, const char *path, struct option_entry **ret_entries,
                      struct error *ret_error)
 {
-    FILE *file;
+    FILE *file = NULL;
     struct reader reader = {.arena = arena, .path = path, .error = ret_error};
     *ret_entries = NULL;
     int code = open_file(path, &file, ret_error);
