@@ -21,15 +21,16 @@
 #include "base/text.h"
 
 #define EXPR_SOURCE_MAX_BYTES (64 * 1024)
-#define EXPR_DEPTH_MAX        250       /* nesting of the source */
-#define EXPR_COST_MAX         1000000   /* default cost limit of one evaluation */
+#define EXPR_DEPTH_MAX        250         /* nesting of the source */
+#define EXPR_COST_MAX         1000000     /* default cost limit of one evaluation */
 #define EXPR_VALUE_MAX_BYTES  (32u << 20) /* what one evaluation may build */
 
 struct expr;
 
 /* Where in the source something is wrong. */
 struct expr_error {
-    int code;       /* 0, ERR_INVALID (compile), ERR_REFUSED (evaluation failed), ERR_COST, ERR_TOO_LARGE */
+    int code; /* 0, ERR_INVALID (compile), ERR_REFUSED (evaluation failed), ERR_COST, ERR_TOO_LARGE
+               */
     size_t offset;  /* bytes from the start of the source */
     char text[256]; /* what, and what was expected */
 };
@@ -50,8 +51,8 @@ struct expr_path {
 /* Calls `visit` for every free root name's longest static chain, in source order, so that a caller
  * can refuse unknown names and find what an expression depends on. Variables bound by macros
  * (`all`, `map`, `bind` …) are not free. */
-void expr_each_path(const struct expr *expr, void (*visit)(void *context, const struct expr_path *path),
-                    void *context);
+void expr_each_path(const struct expr *expr,
+                    void (*visit)(void *context, const struct expr_path *path), void *context);
 
 /* True when the whole expression is one static path (so that it is copied as text, not computed);
  * fills `ret_path`. */
@@ -70,8 +71,8 @@ struct expr_scope {
 };
 
 struct expr_limits {
-    uint64_t cost_max;  /* 0: EXPR_COST_MAX */
-    size_t bytes_max;   /* 0: EXPR_VALUE_MAX_BYTES */
+    uint64_t cost_max; /* 0: EXPR_COST_MAX */
+    size_t bytes_max;  /* 0: EXPR_VALUE_MAX_BYTES */
 };
 
 /* Evaluates to JSON text, appended to `ret_json`, as DESIGN 12 turns CEL into JSON. `scratch` takes
@@ -82,8 +83,7 @@ int expr_eval(const struct expr *expr, struct arena *scratch, const struct expr_
 
 /* Evaluates a condition: anything but true or false is a failure. */
 int expr_eval_bool(const struct expr *expr, struct arena *scratch, const struct expr_scope *scope,
-                   const struct expr_limits *limits, bool *ret_value,
-                   struct expr_error *ret_error);
+                   const struct expr_limits *limits, bool *ret_value, struct expr_error *ret_error);
 
 /* ------------------------------------------------------------------------------------------------
  * Templates: a JSON value in whose strings `${ … }` stands for a value and `$${` for a literal
