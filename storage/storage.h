@@ -35,13 +35,14 @@
 struct storage;
 
 struct storage_options {
-    const char *conninfo;        /* libpq connection string or URI; "" or NULL: libpq's defaults */
-    const char *schema;          /* one board = one schema; [a-z_][a-z0-9_]{0,39} */
-    const char *application;     /* application_name, for people who look at pg_stat_activity */
-    int64_t connect_timeout_ms;  /* per try; libpq's own is ignored when connecting this way */
-    int64_t answer_timeout_ms;   /* a connection silent for longer with work in flight is broken off */
-    uint64_t seed;               /* for the jitter of the back-off */
-    bool read_only;              /* views only: no work and side connection (tools) */
+    const char *conninfo;       /* libpq connection string or URI; "" or NULL: libpq's defaults */
+    const char *schema;         /* one board = one schema; [a-z_][a-z0-9_]{0,39} */
+    const char *application;    /* application_name, for people who look at pg_stat_activity */
+    int64_t connect_timeout_ms; /* per try; libpq's own is ignored when connecting this way */
+    int64_t
+        answer_timeout_ms; /* a connection silent for longer with work in flight is broken off */
+    uint64_t seed;         /* for the jitter of the back-off */
+    bool read_only;        /* views only: no work and side connection (tools) */
 };
 
 /* ERR_INVALID for a malformed conninfo or schema name. Connects in the background. */
@@ -69,23 +70,25 @@ int storage_migrate(const struct storage_options *options, int *ret_from, int *r
                     struct error *ret_error);
 
 /* The row that ties a schema to a board, made by the first migration. Blocking like migrate.
- * ERR_SCHEMA when the schema is older or newer than this program, ERR_NOT_FOUND without a schema. */
+ * ERR_SCHEMA when the schema is older or newer than this program, ERR_NOT_FOUND without a schema.
+ */
 struct board_row {
-    struct uuid board;        /* its uuid; the same stands in ZooKeeper */
+    struct uuid board; /* its uuid; the same stands in ZooKeeper */
     int32_t shard_count;
     int64_t lease_seen_age_ms; /* since an engine with a good lease wrote lease_seen; -1: never */
 };
 int storage_read_board(const struct storage_options *options, struct board_row *ret_board,
                        struct error *ret_error);
 
-/* --------------------------------------------------------------------------------------- writing */
+/* --------------------------------------------------------------------------------------- writing
+ */
 
 struct post_request {
-    struct uuid id;        /* chosen before the first try; the same again after "unknown" */
-    struct text key;       /* idempotency key, or none */
+    struct uuid id;  /* chosen before the first try; the same again after "unknown" */
+    struct text key; /* idempotency key, or none */
     struct text flow_name;
     struct text flow_text;
-    struct text input;     /* JSON object */
+    struct text input; /* JSON object */
     struct pool pool;
     const struct text *tags;
     size_t tag_count;
@@ -104,8 +107,8 @@ enum post_outcome {
 struct post_answer {
     enum post_outcome outcome;
     struct uuid id;
-    int64_t ready_at_us;   /* OK: names the card */
-    enum job_state state;  /* SAME: what became of it */
+    int64_t ready_at_us;  /* OK: names the card */
+    enum job_state state; /* SAME: what became of it */
     struct text error;
 };
 
@@ -121,7 +124,8 @@ void storage_boot_began(struct storage *storage, const struct member *member);
 /* board.lease_seen = now. Not answered. */
 void storage_lease_seen(struct storage *storage);
 
-/* --------------------------------------------------------------------------------------- reading */
+/* --------------------------------------------------------------------------------------- reading
+ */
 
 /* The rows of `count` jobs, for claiming. Batched. One answer per call with the rows found. */
 void storage_rows(struct storage *storage, const struct uuid *jobs, size_t count, uint64_t tag);
@@ -133,7 +137,8 @@ void storage_shard_rows(struct storage *storage, const struct pool *pool, uint16
                         int window, const struct uuid *jobs, size_t count, uint64_t tag);
 
 /* Late work in the given pools, at most `limit` rows, starting at shard `from_shard` and going
- * round: RUNNING and REVERTING rows whose owner is none of `boots`, and READY rows older than 1 s. */
+ * round: RUNNING and REVERTING rows whose owner is none of `boots`, and READY rows older than 1 s.
+ */
 void storage_late_rows(struct storage *storage, const struct pool *pools, size_t pool_count,
                        const struct uuid *boots, size_t boot_count, uint16_t from_shard, int limit,
                        uint64_t tag);
@@ -142,18 +147,19 @@ void storage_late_rows(struct storage *storage, const struct pool *pools, size_t
  * the claim audit. */
 void storage_owned_rows(struct storage *storage, const struct uuid *boot, uint64_t tag);
 
-/* --------------------------------------------------------------------------------------- answers */
+/* --------------------------------------------------------------------------------------- answers
+ */
 
 enum storage_answer_kind {
-    STORAGE_UP,      /* the work (read_only: read) connection became good */
-    STORAGE_DOWN,    /* it broke; `text` says why */
+    STORAGE_UP,   /* the work (read_only: read) connection became good */
+    STORAGE_DOWN, /* it broke; `text` says why */
     STORAGE_POSTED,
     STORAGE_CLAIMED,
     STORAGE_LOADED,
     STORAGE_SAVED,
-    STORAGE_ROWS,    /* of rows, shard_rows, late_rows, owned_rows */
-    STORAGE_NOTICE,  /* jobs that moved (after storage_listen) */
-    STORAGE_VIEW,    /* of storage_view: see storage/views.h */
+    STORAGE_ROWS,   /* of rows, shard_rows, late_rows, owned_rows */
+    STORAGE_NOTICE, /* jobs that moved (after storage_listen) */
+    STORAGE_VIEW,   /* of storage_view: see storage/views.h */
 };
 
 struct storage_answer {
@@ -169,7 +175,8 @@ struct storage_answer {
         } loaded;
         struct save_answer saved;
         struct {
-            int code; /* 0, ERR_UNKNOWN (connection broke: ask again), ERR_INVALID (garbage row left out) */
+            int code; /* 0, ERR_UNKNOWN (connection broke: ask again), ERR_INVALID (garbage row left
+                         out) */
             const struct job_row *rows;
             size_t count;
         } rows;
@@ -184,7 +191,8 @@ struct storage_answer {
 /* Takes one answer; false when there is none. */
 bool storage_next(struct storage *storage, struct storage_answer *ret_answer);
 
-/* ----------------------------------------------------------------------------------------- counts */
+/* ----------------------------------------------------------------------------------------- counts
+ */
 
 /* Counted since storage_new; for tests, benchmarks and metrics. */
 struct storage_counts {

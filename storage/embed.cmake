@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+# Turns numbered .sql files into one C file: cmake -DOUT=… -DFILES=a;b -P embed.cmake
+set(code "/* Made from storage/schema by embed.cmake. */\n#include \"storage/migrations.h\"\n\n")
+set(rows "")
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME_WE)
+  string(REGEX MATCH "^[0-9]+" digits ${name})
+  math(EXPR version "1${digits} - 10000")
+  file(READ ${file} hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(APPEND code "static const char sql_${version}[] = {${bytes}0};\n")
+  string(APPEND rows "    {${version}, \"${name}\", sql_${version}},\n")
+endforeach()
+string(APPEND code "\nconst struct migration migrations[] = {\n${rows}    {0, 0, 0},\n};\n")
+file(WRITE ${OUT} "${code}")
