@@ -171,8 +171,6 @@ static int find_service(struct control *control, const char *word)
 {
     struct dev_state *state = &control->dev.state;
     const char *name = control->kind == DEV_POSTGRES ? "postgres" : word;
-    if (!name)
-        return error_set(&control->dev.error, ERR_INVALID, "say which one");
     control->service = dev_state_find(state, name);
     if (!control->service)
         control->service = dev_state_find(
@@ -193,6 +191,9 @@ static int run_action(struct control *control)
     int words = add || control->kind == DEV_POSTGRES ? 1 : 2;
     if (options->dashes_at > words || (!add && options->operand_count > words))
         return error_set(&control->dev.error, ERR_INVALID, "too many words; see --help");
+    if (!add && options->operand_count < words)
+        return error_set(&control->dev.error, ERR_INVALID, "say which %s; see --help",
+                         dev_kind_name(control->kind));
     int code = dev_open(&control->dev, control->values.dir, true);
     if (!code && !add)
         code = find_service(control, options->operand_count > 1 ? options->operands[1] : NULL);
