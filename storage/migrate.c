@@ -235,8 +235,9 @@ static int read_row(PGconn *conn, struct board_row *ret_board, struct error *ret
 {
     PGresult *result;
     int code = run(conn,
-                   "SELECT board, shard_count, coalesce(greatest(0, (extract(epoch FROM"
-                   " clock_timestamp() - lease_seen) * 1000)::bigint), -1) FROM board",
+                   "SELECT board, shard_count, CASE WHEN lease_seen IS NULL THEN -1 ELSE"
+                   " greatest(0, (extract(epoch FROM clock_timestamp() - lease_seen)"
+                   " * 1000)::bigint) END FROM board",
                    &result, ret_error);
     if (code)
         return code;
