@@ -31,9 +31,9 @@ static int dispatch(const char *word, const char *next)
     char first[32] = "", second[32] = "";
     char *argv[] = {(char[]){"jobboard"}, first, second, NULL};
     if (word)
-        strncpy(first, word, sizeof first - 1);
+        snprintf(first, sizeof first, "%s", word);
     if (next)
-        strncpy(second, next, sizeof second - 1);
+        snprintf(second, sizeof second, "%s", next);
     argv[1] = word ? first : NULL;
     argv[2] = next ? second : NULL;
     got_argc = 0;
