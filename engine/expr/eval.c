@@ -154,7 +154,8 @@ static int unknown_call(struct eval *eval, const struct node *node)
 /* && and ||: the deciding value wins over failures on either side. */
 static int logic(struct eval *eval, const struct node *node, bool deciding, struct value *ret)
 {
-    struct expr_error first = {0};
+    struct expr_error first;
+    first.code = 0;
     for (size_t i = 0; i < node->call.count; i++) {
         struct value value;
         int rc = eval_node(eval, node->call.args[i], &value);
@@ -168,7 +169,6 @@ static int logic(struct eval *eval, const struct node *node, bool deciding, stru
         if (rc && !first.code)
             first = *eval->error;
         if (!rc && value.boolean == deciding) {
-            *eval->error = (struct expr_error){0};
             *ret = value;
             return 0;
         }

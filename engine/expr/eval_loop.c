@@ -87,7 +87,8 @@ static int condition(struct loop *loop, const struct node *node, bool *ret_holds
 static int search(struct loop *loop, bool deciding, struct value *ret)
 {
     struct eval *eval = loop->eval;
-    struct expr_error first = {0};
+    struct expr_error first;
+    first.code = 0;
     *ret = value_bool(!deciding);
     for (loop->i = 0; loop->i < loop->count; loop->i++) {
         bool holds = !deciding;
@@ -99,12 +100,12 @@ static int search(struct loop *loop, bool deciding, struct value *ret)
         if (rc && !first.code)
             first = *eval->error;
         if (!rc && holds == deciding) {
-            *eval->error = (struct expr_error){0};
             *ret = value_bool(deciding);
             return 0;
         }
     }
-    *eval->error = first;
+    if (first.code)
+        *eval->error = first;
     return first.code;
 }
 

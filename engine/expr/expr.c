@@ -39,13 +39,21 @@ bool expr_is_pure_path(const struct expr *expr, struct expr_path *ret_path)
     return true;
 }
 
+/* A failure that was absorbed left its words. */
+static void clear_error(struct expr_error *error)
+{
+    error->code = 0;
+    error->offset = 0;
+    error->text[0] = 0;
+}
+
 void run_start(struct eval *eval, struct arena *scratch, const struct expr_scope *scope,
                const struct expr_limits *limits, struct expr_error *error)
 {
     *eval = (struct eval){.arena = scratch, .scope = scope, .error = error};
     eval->cost_left = limits && limits->cost_max ? limits->cost_max : EXPR_COST_MAX;
     eval->bytes_left = limits && limits->bytes_max ? limits->bytes_max : EXPR_VALUE_MAX_BYTES;
-    *error = (struct expr_error){0};
+    clear_error(error);
 }
 
 static int run_json(struct eval *eval, const struct expr *expr, struct buffer *ret_json)
@@ -99,6 +107,8 @@ int run_append(const struct expr *expr, enum run_form form, struct arena *scratc
         ret_buffer->len = before;
         ret_buffer->data[before] = 0;
     }
+    if (!rc)
+        clear_error(error);
     return rc;
 }
 
@@ -126,5 +136,6 @@ int expr_eval_bool(const struct expr *expr, struct arena *scratch, const struct 
         return eval_fail(&eval, "a condition must give true or false, not %s",
                          value_kind_name(value.kind));
     *ret_value = value.boolean;
+    clear_error(eval.error);
     return 0;
 }

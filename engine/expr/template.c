@@ -102,9 +102,9 @@ static int compile_one(struct compiler *c, struct text string, size_t at, struct
 }
 
 /* Whether the string is one expression and nothing else. */
-static bool is_alone(struct text string, size_t end)
+static bool is_alone(struct text string, size_t at, size_t end)
 {
-    return string.len >= 2 && string.data[0] == '$' && string.data[1] == '{' && end == string.len;
+    return at == 0 && end == string.len;
 }
 
 /* The next `${`, escaped or not, at or behind `from`; string.len when there is none. */
@@ -142,7 +142,7 @@ static int compile_string(struct compiler *c, struct text string)
         int rc = compile_one(c, string, at, &part, &end);
         if (rc)
             return rc;
-        if (is_alone(string, end)) {
+        if (is_alone(string, at, end)) {
             part.kind = PART_VALUE;
             c->template->count = quote;
             *add(c, PART_VALUE, TEXT_NONE) = part;
