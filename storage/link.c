@@ -83,11 +83,17 @@ static void try_failed(struct link *link, const char *trouble, int64_t now_ms)
     }
 }
 
+/* What the server remarks is not for our stderr; errors come as results. */
+static void ignore_notice(void *argument, const PGresult *result)
+{
+}
+
 static void begin_connecting(struct link *link, int64_t now_ms)
 {
     CHECK(!link->conn && !link->first);
     machine_move(&link_machine, &link->state, LINK_CONNECTING);
     link->conn = targets_connect(link->targets, link->target);
+    PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
     link->wake_ms = now_ms + link->limits.connect_timeout_ms;
     link->poll_writes = true;
     if (PQstatus(link->conn) == CONNECTION_BAD)
