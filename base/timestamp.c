@@ -5,7 +5,7 @@
 
 #define DAY_US INT64_C(86400000000)
 
-char *timestamp_format(int64_t unix_us, char ret_text[TIMESTAMP_TEXT_MAX])
+char *timestamp_text(int64_t unix_us, char ret_text[TIMESTAMP_TEXT_MAX])
 {
     int64_t days = unix_us / DAY_US, rest = unix_us % DAY_US;
     if (rest < 0) {

@@ -8,6 +8,6 @@
 #define TIMESTAMP_TEXT_MAX 40
 
 /* `2026-11-24T03:52:46.123456Z`. Returns `ret_text`. */
-char *timestamp_format(int64_t unix_us, char ret_text[TIMESTAMP_TEXT_MAX]);
+char *timestamp_text(int64_t unix_us, char ret_text[TIMESTAMP_TEXT_MAX]);
 
 #endif

@@ -90,7 +90,7 @@ static void copy_load(struct job *job)
 static void build_job_root(struct job *job)
 {
     char posted_at[TIMESTAMP_TEXT_MAX];
-    timestamp_format(job->load.posted_at_us, posted_at);
+    timestamp_text(job->load.posted_at_us, posted_at);
     struct buffer json = {0};
     buffer_printf(&json, "{\"id\":\"%s\",\"flow\":", UUID_STR(&job->id));
     buffer_add_json_string(&json, job->load.flow_name);
