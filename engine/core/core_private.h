@@ -15,11 +15,13 @@
 #ifndef ENGINE_CORE_CORE_PRIVATE_H
 #define ENGINE_CORE_CORE_PRIVATE_H
 
-#include <uthash.h>
-
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/check.h"
+/* Out of memory in a table is a bug like any other. */
+#define uthash_fatal(message) UNREACHABLE()
+#include <uthash.h>
+
 #include "base/deadlines.h"
 #include "base/json.h"
 #include "base/machine.h"
