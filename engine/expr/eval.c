@@ -68,6 +68,11 @@ void *eval_alloc(struct eval *eval, size_t count, size_t bytes)
     return take_bytes(eval, total) ? arena_calloc(eval->arena, 1, total) : NULL;
 }
 
+int eval_account(struct eval *eval, size_t bytes)
+{
+    return take_bytes(eval, bytes) ? 0 : eval->error->code;
+}
+
 char *eval_alloc_text(struct eval *eval, size_t len)
 {
     return take_bytes(eval, len) ? arena_alloc(eval->arena, len + 1) : NULL;

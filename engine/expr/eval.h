@@ -44,7 +44,7 @@ static inline int eval_charge(struct eval *eval, uint64_t units)
 /* For work over `bytes`: looking (fast loops) or building and comparing. */
 static inline int eval_charge_scan(struct eval *eval, size_t bytes)
 {
-    return eval_charge(eval, bytes / 128);
+    return eval_charge(eval, bytes / 256);
 }
 static inline int eval_charge_bytes(struct eval *eval, size_t bytes)
 {
@@ -52,6 +52,8 @@ static inline int eval_charge_bytes(struct eval *eval, size_t bytes)
 }
 /* Zeroed memory; NULL with ERR_TOO_LARGE beyond the limit. */
 void *eval_alloc(struct eval *eval, size_t count, size_t bytes);
+/* Counts bytes that were taken from the arena by others. */
+int eval_account(struct eval *eval, size_t bytes);
 /* Room for a text to write; NULL as above. */
 char *eval_alloc_text(struct eval *eval, size_t len);
 /* Copies what a buffer holds into the evaluation and frees the buffer. */

@@ -6,6 +6,9 @@
 #include "engine/expr/regex.h"
 #include "engine/expr/string_tools.h"
 
+/* What compiling a pattern takes besides the result. */
+#define COMPILE_BYTES 2048
+
 int need_strings(struct eval *eval, const char *what, const struct value *args, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -85,10 +88,11 @@ static int call_matches(struct eval *eval, struct value *args, size_t count, str
         rc = eval_charge(eval, 32 + pattern_len * 4 + args[0].text.len / 32);
     if (rc)
         return rc;
-    if (pattern_len <= REGEX_PATTERN_MAX_BYTES && !eval_alloc_text(eval, pattern_len * 16 + 512))
-        return eval->error->code;
     if (regex_compile(eval->arena, args[1].text, &regex, what, sizeof what))
         return eval_fail(eval, "%s", what);
+    if (eval_charge(eval, regex_size(regex) / 16) ||
+        eval_account(eval, regex_size(regex) + COMPILE_BYTES))
+        return eval->error->code;
     rc = regex_match(regex, args[0].text, &eval->cost_left, &match);
     *ret = value_bool(match);
     if (rc == ERR_COST)

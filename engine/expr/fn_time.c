@@ -84,6 +84,8 @@ static int64_t date_part(const struct value *time, int64_t zone_seconds, enum pa
     return 0;
 }
 
+/* Hours, minutes and seconds of the whole duration, but the milliseconds of its last second: so
+ * the language has it. */
 static int duration_part(struct eval *eval, const struct value *duration, enum part part,
                          struct value *ret)
 {
@@ -91,7 +93,7 @@ static int duration_part(struct eval *eval, const struct value *duration, enum p
     *ret = value_int(part == HOURS     ? ns / second / 3600
                      : part == MINUTES ? ns / second / 60
                      : part == SECONDS ? ns / second
-                                       : ns / 1000000);
+                                       : ns % second / 1000000);
     return part >= HOURS ? 0 : eval_fail(eval, "a duration has no date");
 }
 

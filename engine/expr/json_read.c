@@ -4,6 +4,9 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
+/* Shorter strings are walked over byte by byte. */
+#define SHORT_STRING 24
+
 /* The texts were checked when they were recorded; here a malformed one only must not lead astray.
  */
 static int fail_malformed(struct eval *eval)
@@ -37,11 +40,19 @@ static const char *skip_space(const char *at, const char *end)
 /* Behind the string whose opening quote is at `at`; NULL when it has no end. */
 static const char *skip_string(const char *at, const char *end)
 {
+    const char *few = end - at > SHORT_STRING ? at + SHORT_STRING : end;
     for (at++; at < end; at++) {
         if (*at == '"')
             return at + 1;
-        if (*at == '\\')
+        if (*at == '\\') {
             at++;
+        } else if (at >= few) {
+            /* A long text: look for its end in larger steps while nothing is escaped. */
+            const char *quote = memchr(at, '"', (size_t)(end - at));
+            if (!quote || !memchr(at, '\\', (size_t)(quote - at)))
+                return quote ? quote + 1 : NULL;
+            few = end;
+        }
     }
     return NULL;
 }
@@ -205,7 +216,10 @@ static int read_number(struct eval *eval, struct text raw, struct value *ret)
         return eval_fail(eval, "the whole number %.*s is beyond 64 bits",
                          (int)(raw.len < 60 ? raw.len : 60), raw.data);
     *ret = value_double(0);
-    return text_to_double(raw, &ret->number) ? 0 : fail_malformed(eval);
+    return text_to_double(raw, &ret->number)
+               ? 0
+               : eval_fail(eval, "the number %.*s cannot be read as a double",
+                           (int)(raw.len < 60 ? raw.len : 60), raw.data);
 }
 
 static int read_container(struct eval *eval, struct text raw, struct value *ret)

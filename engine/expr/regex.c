@@ -60,6 +60,13 @@ int regex_compile(struct arena *arena, struct text pattern, struct regex **ret_r
     return ERR_REFUSED;
 }
 
+size_t regex_size(const struct regex *regex)
+{
+    size_t bytes = 0;
+    pcre2_pattern_info(regex->code, PCRE2_INFO_SIZE, &bytes);
+    return bytes;
+}
+
 struct meter {
     uint64_t steps; /* what may still be taken */
     size_t last;    /* where in the subject the last step was */

@@ -22,6 +22,9 @@ struct regex;
 int regex_compile(struct arena *arena, struct text pattern, struct regex **ret_regex,
                   char *ret_what, size_t what_size);
 
+/* Bytes the compiled pattern takes: counted repetitions make it longer than its text. */
+size_t regex_size(const struct regex *regex);
+
 /* Whether `subject` (UTF-8) has a match anywhere. Takes at most `*steps` steps and leaves what
  * remains of them. Returns 0, ERR_COST when they did not suffice, or ERR_REFUSED. */
 int regex_match(const struct regex *regex, struct text subject, uint64_t *steps, bool *ret_match);
