@@ -2,12 +2,11 @@
 #include "engine/warden.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -30,10 +29,9 @@
 enum phase { PHASE_RUN, PHASE_TERM, PHASE_KILL };
 
 struct warden {
-    int control;    /* -1 once the engine is gone */
-    int signals;    /* signalfd: SIGCHLD */
-    int timer;      /* timerfd, CLOCK_BOOTTIME */
-    int trouble_fd; /* see step_spawn; -1 once it said what it had to say */
+    int control; /* -1 once the engine is gone */
+    int signals; /* signalfd: SIGCHLD */
+    int timer;   /* timerfd, CLOCK_BOOTTIME */
     const struct lease_page *lease;
     pid_t main;       /* main process of the step; 0 before it is started */
     bool stop_early;  /* an order to stop came before the start */
@@ -43,7 +41,6 @@ struct warden {
     enum warden_cause cause;
     int64_t kill_at_ms; /* end of the grace; PHASE_TERM only */
     int rounds;         /* of killing */
-    struct step_trouble trouble;
 };
 
 static void report(const struct warden *w, const struct warden_message *message)
@@ -149,23 +146,6 @@ static void arm_timer(const struct warden *w)
     CHECK(timerfd_settime(w->timer, TFD_TIMER_ABSTIME, &when, NULL) == 0);
 }
 
-/* Hears whether the program runs, as soon as that is known. */
-static void hear_start(struct warden *w)
-{
-    if (w->trouble_fd < 0)
-        return;
-    struct step_trouble trouble;
-    ssize_t got = read(w->trouble_fd, &trouble, sizeof trouble);
-    if (got < 0 && errno == EAGAIN)
-        return;
-    close(w->trouble_fd);
-    w->trouble_fd = -1;
-    if (got == sizeof trouble)
-        w->trouble = trouble;
-    else
-        report(w, &(struct warden_message){.kind = WARDEN_STARTED, .pid = w->main});
-}
-
 static void main_ended(struct warden *w, const siginfo_t *info)
 {
     w->status = info->si_code == CLD_EXITED ? (info->si_status & 0xff) << 8 : info->si_status;
@@ -206,10 +186,7 @@ static void kill_round(struct warden *w)
 static void wait_for_news(struct warden *w)
 {
     arm_timer(w);
-    struct pollfd fds[] = {{w->control, POLLIN, 0},
-                           {w->signals, POLLIN, 0},
-                           {w->timer, POLLIN, 0},
-                           {w->trouble_fd, POLLIN, 0}};
+    struct pollfd fds[] = {{w->control, POLLIN, 0}, {w->signals, POLLIN, 0}, {w->timer, POLLIN, 0}};
     CHECK(poll(fds, sizeof fds / sizeof *fds, -1) >= 0 || errno == EINTR);
     struct signalfd_siginfo taken;
     uint64_t expired;
@@ -224,21 +201,14 @@ static void guard(struct warden *w)
     for (;;) {
         read_orders(w);
         watch_deadlines(w);
-        hear_start(w);
         if (w->phase == PHASE_KILL)
             kill_round(w);
         if (reap(w))
             break;
         wait_for_news(w);
     }
-    hear_start(w);
-    if (w->trouble.stage)
-        report(w, &(struct warden_message){.kind = WARDEN_NOT_STARTED,
-                                           .stage = w->trouble.stage,
-                                           .error = w->trouble.error});
-    else
-        report(w, &(struct warden_message){
-                      .kind = WARDEN_ENDED, .status = w->status, .cause = (int32_t)w->cause});
+    report(w, &(struct warden_message){
+                  .kind = WARDEN_ENDED, .status = w->status, .cause = (int32_t)w->cause});
 }
 
 static int refuse(const struct warden *w, enum warden_stage stage, int error)
@@ -248,47 +218,45 @@ static int refuse(const struct warden *w, enum warden_stage stage, int error)
     return 1;
 }
 
+/* The pidfd tells the engine for certain when this process has ended and its tree was handed on;
+ * the control socket closes a little earlier. */
+static int say_hello(const struct warden *w)
+{
+    int self = pidfd_open(getpid(), 0);
+    if (self < 0)
+        return errno;
+    struct warden_message message = {.kind = WARDEN_HELLO, .pid = getpid()};
+    struct iovec part = {&message, sizeof message};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                            .cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.header), &self, sizeof self);
+    struct msghdr packet = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &control,
+                            .msg_controllen = sizeof control.space};
+    ssize_t sent = sendmsg(w->control, &packet, MSG_NOSIGNAL | MSG_DONTWAIT);
+    int error = sent < 0 ? errno : 0;
+    close(self);
+    return error;
+}
+
 static int become_warden(struct warden *w)
 {
     prctl(PR_SET_NAME, "jobboard-warden");
-    close(WARDEN_FD_SELF);
-    for (int fd = WARDEN_FD_CONTROL; fd <= WARDEN_FD_LEASE; fd++)
-        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-            return errno;
-    w->lease = mmap(NULL, sizeof *w->lease, PROT_READ, MAP_SHARED, WARDEN_FD_LEASE, 0);
-    if (w->lease == MAP_FAILED)
-        return errno;
-    close(WARDEN_FD_LEASE);
-    sigset_t all, child;
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL);
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    w->signals = signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
     w->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
-    if (w->signals < 0 || w->timer < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+    if (w->timer < 0 || setsid() < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
         return errno;
-    return 0;
+    return say_hello(w);
 }
 
-/* The step's descriptors must not stay open here, or its pipes would never end. */
-static void let_go_of_step_fds(void)
+int warden_run(const struct warden_birth *birth)
 {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = 0; fd <= 2; fd++)
-        if (null < 0 || dup2(null, fd) < 0)
-            close(fd);
-    if (null > 2)
-        close(null);
-}
-
-int warden_main(int argc, char **argv)
-{
-    struct warden w = {.control = WARDEN_FD_CONTROL, .trouble_fd = -1};
-    if (argc <= WARDEN_ARG_STEP)
-        return 2;
-    if (strtol(argv[WARDEN_ARG_PROTOCOL], NULL, 10) != WARDEN_PROTOCOL)
-        return refuse(&w, WARDEN_STAGE_PROTOCOL, 0);
+    struct warden w = {
+        .control = birth->control_fd, .signals = birth->signals_fd, .lease = birth->lease};
     int error = become_warden(&w);
     if (error)
         return refuse(&w, WARDEN_STAGE_SETUP, error);
@@ -300,13 +268,16 @@ int warden_main(int argc, char **argv)
         return refuse(&w, WARDEN_STAGE_STOPPED, 0);
     if (clock_now_ms() >= atomic_load(&w.lease->kill_at_ms))
         return refuse(&w, WARDEN_STAGE_LEASE, 0);
-    struct step_start start = {.argv = argv + WARDEN_ARG_STEP,
-                               .cwd = argv[WARDEN_ARG_CWD],
-                               .files_max = strtoull(argv[WARDEN_ARG_FILES], NULL, 10)};
-    w.main = step_spawn(&start, &w.trouble_fd);
-    if (w.main < 0)
-        return refuse(&w, WARDEN_STAGE_SETUP, errno);
-    let_go_of_step_fds();
+    struct step_trouble trouble;
+    w.main = step_spawn(birth->start, w.lease, &trouble);
+    /* The step's descriptors must not stay open here, or its pipes would never end. */
+    for (int i = 0; i < 3; i++)
+        close(birth->start->fds[i]);
+    if (trouble.stage && w.main > 0)
+        waitpid(w.main, NULL, 0);
+    if (trouble.stage)
+        return refuse(&w, trouble.stage, trouble.error);
+    report(&w, &(struct warden_message){.kind = WARDEN_STARTED, .pid = w.main});
     guard(&w);
     return 0;
 }

@@ -2,11 +2,9 @@
 #include "engine/warden_step.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -14,18 +12,11 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "engine/warden.h"
+#include "base/os/clock.h"
 
 #define PATH_DEFAULT "/usr/local/bin:/usr/bin:/bin"
 
-_Noreturn static void give_up(int trouble_fd, enum warden_stage stage)
-{
-    struct step_trouble trouble = {.stage = stage, .error = errno};
-    ssize_t written = write(trouble_fd, &trouble, sizeof trouble);
-    _exit(written == sizeof trouble ? 127 : 126);
-}
-
-static void limit_files(uint64_t files_max)
+static void limit_files(uint32_t files_max)
 {
     struct rlimit limit;
     if (!files_max || getrlimit(RLIMIT_NOFILE, &limit) < 0 || files_max > limit.rlim_max)
@@ -34,55 +25,62 @@ static void limit_files(uint64_t files_max)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+static const char *path_of(char **env)
+{
+    for (; *env; env++)
+        if (strncmp(*env, "PATH=", 5) == 0)
+            return *env + 5;
+    return PATH_DEFAULT;
+}
+
 /* Whether the search goes on behind a folder that gave `error`. */
 static bool is_not_here(int error)
 {
     return error == ENOENT || error == ENOTDIR || error == EACCES || error == ENAMETOOLONG;
 }
 
-static int exec_in_folder(const char *folder, size_t folder_len, char **argv)
+/* Returns the errno of what failed. */
+static int exec_in_folder(const char *folder, size_t folder_len, const struct step_start *start)
 {
     char path[PATH_MAX];
-    size_t name_len = strlen(argv[0]);
+    size_t name_len = strlen(start->argv[0]);
     if (folder_len + name_len + 2 > sizeof path)
         return ENAMETOOLONG;
     memcpy(path, folder, folder_len);
     size_t at = folder_len;
     if (at)
         path[at++] = '/';
-    memcpy(path + at, argv[0], name_len + 1);
-    execve(path, argv, environ);
+    memcpy(path + at, start->argv[0], name_len + 1);
+    execve(path, start->argv, start->env);
     return errno;
 }
 
-/* Not execvpe: that would hand a file without a #! line to a shell. Returns only with errno set. */
-static void exec_in_path(char **argv)
+/* Not execvpe: that would hand a file without a #! line to a shell. Returns the errno. */
+static int exec_in_path(const struct step_start *start)
 {
-    if (strchr(argv[0], '/')) {
-        execve(argv[0], argv, environ);
-        return;
+    const char *name = start->argv[0];
+    if (!name[0])
+        return ENOENT;
+    if (strchr(name, '/')) {
+        execve(name, start->argv, start->env);
+        return errno;
     }
-    const char *path = getenv("PATH");
-    if (!path)
-        path = PATH_DEFAULT;
+    const char *path = path_of(start->env);
     bool denied = false;
     for (;;) {
         size_t len = strcspn(path, ":");
-        int error = exec_in_folder(path, len, argv);
+        int error = exec_in_folder(path, len, start);
         denied = denied || error == EACCES;
-        if (!is_not_here(error)) {
-            errno = error;
-            return;
-        }
+        if (!is_not_here(error))
+            return error;
         if (!path[len])
-            break;
+            return denied ? EACCES : ENOENT;
         path += len + 1;
     }
-    errno = denied ? EACCES : ENOENT;
 }
 
-/* posix_spawn leaves the two signals that glibc keeps to itself ignored, and glibc refuses to touch
- * them; the kernel does not. An all-zero kernel sigaction is SIG_DFL. */
+/* posix_spawn, which made the nursery, leaves the signals that glibc keeps to itself ignored, and
+ * glibc refuses to touch them; the kernel does not. An all-zero kernel sigaction is SIG_DFL. */
 static void reset_library_signals(void)
 {
     static const uint64_t as_new[4];
@@ -90,42 +88,45 @@ static void reset_library_signals(void)
         syscall(SYS_rt_sigaction, sig, as_new, NULL, sizeof(uint64_t));
 }
 
-_Noreturn static void become_step(const struct step_start *start, int trouble_fd)
+/* In the child, on the parent's memory and stack (vfork): changes nothing but `trouble`. */
+_Noreturn static void become_step(const struct step_start *start, const struct lease_page *lease,
+                                  struct step_trouble *trouble)
 {
-    reset_library_signals();
     sigset_t none;
     sigemptyset(&none);
+    reset_library_signals();
     sigprocmask(SIG_SETMASK, &none, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (setsid() < 0)
-        give_up(trouble_fd, WARDEN_STAGE_SETUP);
     limit_files(start->files_max);
-    if (chdir(start->cwd) < 0)
-        give_up(trouble_fd, WARDEN_STAGE_CWD);
-    if (!start->argv[0][0])
-        errno = ENOENT;
-    else
-        exec_in_path(start->argv);
-    give_up(trouble_fd, WARDEN_STAGE_EXEC);
+    *trouble = (struct step_trouble){.stage = WARDEN_STAGE_SETUP};
+    if (setsid() >= 0 && dup2(start->fds[0], 0) >= 0 && dup2(start->fds[1], 1) >= 0 &&
+        dup2(start->fds[2], 2) >= 0) {
+        trouble->stage = WARDEN_STAGE_CWD;
+        if (chdir(start->cwd) == 0) {
+            trouble->stage = WARDEN_STAGE_NONE;
+            /* Entering a directory of a dead server takes as long as it likes. */
+            if (clock_now_ms() < atomic_load(&lease->kill_at_ms))
+                errno = exec_in_path(start);
+            else
+                trouble->stage = WARDEN_STAGE_LEASE;
+        }
+    }
+    if (trouble->stage == WARDEN_STAGE_NONE)
+        trouble->stage = WARDEN_STAGE_EXEC;
+    trouble->error = errno;
+    _exit(127);
 }
 
-pid_t step_spawn(const struct step_start *start, int *ret_trouble_fd)
+pid_t step_spawn(const struct step_start *start, const struct lease_page *lease,
+                 struct step_trouble *ret_trouble)
 {
-    CHECK(start->argv && start->argv[0] && start->cwd);
-    int ends[2];
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return -1;
-    pid_t pid = fork();
+    CHECK(start->argv[0] && start->cwd);
+    CHECK(start->fds[0] > 2 && start->fds[1] > 2 && start->fds[2] > 2);
+    *ret_trouble = (struct step_trouble){.stage = WARDEN_STAGE_NONE};
+    pid_t pid = vfork();
     if (pid == 0)
-        become_step(start, ends[1]);
-    int error = errno;
-    close(ends[1]);
-    if (pid < 0) {
-        close(ends[0]);
-        errno = error;
-        return -1;
-    }
-    CHECK(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
-    *ret_trouble_fd = ends[0];
+        become_step(start, lease, ret_trouble);
+    if (pid < 0)
+        *ret_trouble = (struct step_trouble){.stage = WARDEN_STAGE_SETUP, .error = errno};
     return pid;
 }

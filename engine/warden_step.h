@@ -8,20 +8,25 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* What a start that failed leaves in the pipe; nothing stands there when the program runs. */
-struct step_trouble {
-    int32_t stage; /* enum warden_stage */
-    int32_t error; /* errno */
-};
+#include "engine/warden.h"
 
 struct step_start {
-    char **argv;        /* NULL at the end */
-    const char *cwd;    /* absolute or relative to the warden's */
-    uint64_t files_max; /* soft limit of open files; 0: as inherited */
+    char **argv; /* NULL at the end; at least the program */
+    char **env;  /* NULL at the end */
+    const char *cwd;
+    int fds[3];         /* become 0, 1, 2; none of them is 0, 1 or 2 */
+    uint32_t files_max; /* soft limit of open files; 0: as inherited */
 };
 
-/* Forks. Returns the child's number and the end of a pipe that shows EOF once the program runs or a
- * step_trouble if it cannot; -1 with errno when there is no child. The pipe does not block. */
-pid_t step_spawn(const struct step_start *start, int *ret_trouble_fd);
+/* Why a program does not run; stage NONE when it does. */
+struct step_trouble {
+    enum warden_stage stage;
+    int error; /* errno */
+};
+
+/* Starts it, and waits until the program runs or cannot. Returns the child's number, also if its
+ * program cannot run (then the child has ended and waits to be taken in); -1 without a child. */
+pid_t step_spawn(const struct step_start *start, const struct lease_page *lease,
+                 struct step_trouble *ret_trouble);
 
 #endif

@@ -122,7 +122,9 @@ static void signal_node(const struct tree *tree, const struct node *node, int si
     int fd = pidfd_open(node->pid, 0);
     if (fd < 0)
         return;
-    if (parent_of(node->pid) == node->parent)
+    /* Its parent may have ended a moment ago, and then it is a child of this process. */
+    pid_t parent = parent_of(node->pid);
+    if (parent == node->parent || parent == tree->self)
         pidfd_send_signal(fd, sig, NULL, 0);
     close(fd);
 }
@@ -144,7 +146,8 @@ size_t tree_signal(int sig, struct tree_spared spared)
     add_children(&tree, tree.self);
     for (size_t i = 0; i < tree.count; i++)
         add_children(&tree, tree.nodes[i].pid);
-    for (size_t i = 0; i < tree.count; i++)
+    /* Children before their parents: whoever is asked to end should not be orphaned by it first. */
+    for (size_t i = tree.count; i-- > 0;)
         signal_node(&tree, &tree.nodes[i], sig);
     return tree.count;
 }

@@ -22,12 +22,15 @@
  *   this process, which kills every direct child that is no warden and was not named to
  *   process_keep(), until none is left, and then reports the end with `warden_lost`. Whoever forks
  *   other children in this process must name them.
+ * - The wardens' common parent, the nursery, is a child of this process too (engine/warden.h). If
+ * it is killed its wardens go on and the next start makes a new one.
  * - A warden that does not answer an order (it was stopped with SIGSTOP) is killed
  *   WARDEN_OVERDUE_MS after the order's grace, which leads to the same.
  * - Each running step holds four descriptors here. Out of descriptors, memory or processes is
  *   `not started` with PROCESS_TROUBLE_RESOURCES.
  *
- * Nothing blocks but process_start (a vfork: half a millisecond) and process_close_all. */
+ * Nothing blocks but process_source_new and process_close_all, and, in the call that meets a killed
+ * nursery, the vfork of a new one. */
 #ifndef ENGINE_ADAPTERS_PROCESS_H
 #define ENGINE_ADAPTERS_PROCESS_H
 
@@ -51,7 +54,7 @@ struct process_options {
     const char *warden_path;  /* the warden's program; NULL: jobboard-warden beside this program */
     size_t stderr_keep_bytes; /* 0: PROCESS_STDERR_KEEP_BYTES */
     int64_t term_lead_ms;     /* SIGTERM so long before the lease deadline; 0: only SIGKILL at it */
-    uint64_t files_max;       /* soft limit of open files for steps; 0: as this process has it */
+    uint32_t files_max;       /* soft limit of open files for steps; 0: as this process has it */
 };
 
 /* All of it is copied or used before process_start returns. */
@@ -81,7 +84,7 @@ enum process_trouble {
     PROCESS_TROUBLE_RESOURCES,      /* no descriptor, memory or process left: may go away */
     PROCESS_TROUBLE_LEASE,          /* the lease was over */
     PROCESS_TROUBLE_STOPPED,        /* process_stop came first */
-    PROCESS_TROUBLE_WARDEN,         /* the warden could not be run, or is of another version */
+    PROCESS_TROUBLE_WARDEN,         /* the warden was killed before the start, or cannot be run */
 };
 
 /* What set the end off; the first cause counts. */

@@ -17,11 +17,14 @@ static int compare_pids(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Wardens (also dead ones that were not waited for yet) and named children. To be freed. */
+/* The nursery, wardens (children only if their nursery died; also those that have ended but were
+ * not taken in yet) and named children. To be freed. */
 static struct tree_spared spared_children(struct process_source *p)
 {
-    size_t max = HASH_COUNT(p->steps) + p->kept_count, count = 0;
-    pid_t *pids = xcalloc(max + 1, sizeof *pids);
+    size_t max = HASH_COUNT(p->steps) + p->kept_count + 1, count = 0;
+    pid_t *pids = xcalloc(max, sizeof *pids);
+    if (p->nursery_pid)
+        pids[count++] = p->nursery_pid;
     for (struct step *step = p->steps; step; step = step->hh.next)
         if (step->warden_pid)
             pids[count++] = step->warden_pid;
@@ -31,6 +34,13 @@ static struct tree_spared spared_children(struct process_source *p)
     CHECK(count <= max);
     qsort(pids, count, sizeof *pids, compare_pids);
     return (struct tree_spared){pids, count};
+}
+
+void process_reap(struct process_source *p)
+{
+    struct tree_spared spared = spared_children(p);
+    tree_reap(spared);
+    free((void *)spared.pids);
 }
 
 void process_sweep(struct process_source *p, int64_t now_ms)

@@ -49,10 +49,10 @@ int harness_setup(void **state)
 int harness_teardown(void **state)
 {
     struct harness *h = *state;
-    int children = harness_children();
     int alive = harness_alive(h, 0);
     size_t closing = process_close_all(h->p, 5000);
     process_free(h->p);
+    int children = harness_children();
     for (size_t i = 0; i < HARNESS_STEPS_MAX; i++) {
         buffer_done(&h->told[i].out);
         buffer_done(&h->told[i].err);
@@ -119,18 +119,57 @@ int64_t harness_until_none_alive(const struct harness *h, int64_t within_ms)
     }
 }
 
-int harness_children(void)
+/* Into `line`, numbers separated by spaces. */
+static void read_children(char *line, size_t max)
 {
-    char path[64], line[4096] = "";
+    char path[64];
+    line[0] = 0;
     snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
     FILE *file = fopen(path, "re");
     assert_non_null(file);
-    int count = 0;
-    if (fgets(line, sizeof line, file))
-        for (const char *c = line; *c; c++)
-            count += *c == ' ';
+    if (!fgets(line, (int)max, file))
+        line[0] = 0;
     fclose(file);
+}
+
+int harness_children(void)
+{
+    char line[4096];
+    read_children(line, sizeof line);
+    int count = 0;
+    for (const char *c = line; *c; c++)
+        count += *c == ' ';
     return count;
+}
+
+pid_t harness_nursery(void)
+{
+    char line[4096], path[64], name[32] = "";
+    read_children(line, sizeof line);
+    for (char *at = line; *at; at = strchr(at, ' ') + 1) {
+        pid_t pid = (pid_t)strtol(at, NULL, 10);
+        snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+        FILE *file = fopen(path, "re");
+        if (file && fgets(name, sizeof name, file) && strcmp(name, "warden-nursery\n") == 0) {
+            fclose(file);
+            return pid;
+        }
+        if (file)
+            fclose(file);
+    }
+    fail_msg("no nursery among the children");
+    return 0;
+}
+
+pid_t harness_parent(pid_t pid)
+{
+    char path[64], stat[512] = "";
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_non_null(fgets(stat, sizeof stat, file));
+    fclose(file);
+    return (pid_t)strtol(strrchr(stat, ')') + 4, NULL, 10);
 }
 
 /* --- running ---------------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the tests of the process source share: start steps, pump until one ends, and look for what
  * is left of them. Every step's environment holds a marker of its test, and whoever carries it in
- * /proc/PID/environ belongs to that test: wardens, main processes, whatever they forked. At every
+ * /proc/PID/environ belongs to that test: main processes and whatever they forked. At every
  * final event the harness looks whether its step left anything (then `left_alive` is not 0). */
 #ifndef ENGINE_TESTS_PROCESS_HARNESS_H
 #define ENGINE_TESTS_PROCESS_HARNESS_H
@@ -72,5 +72,9 @@ int harness_alive(const struct harness *h, uint64_t id);
 int64_t harness_until_none_alive(const struct harness *h, int64_t within_ms);
 /* Children of this process that are not waited for yet, living or ended. */
 int harness_children(void);
+/* The one of them that is the nursery. */
+pid_t harness_nursery(void);
+/* The parent of a process: of a main process, its warden. */
+pid_t harness_parent(pid_t pid);
 
 #endif

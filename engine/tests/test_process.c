@@ -270,21 +270,16 @@ static int open_fds_of(pid_t pid)
     return count;
 }
 
-/* 0, 1, 2, control socket, signalfd, timerfd. */
+/* 0, 1, 2, control socket, signalfd, timerfd; the nursery: 0, 1, 2, requests, signalfd. */
 static void warden_holds_nothing_else(void **state)
 {
     struct harness *h = *state;
     int leaky = open("/dev/null", O_RDONLY);
     harness_start(h, 1, ARGV(harness_child(), "stubborn"), NULL);
     harness_until_ready(h, 1);
-    char path[64], stat[512];
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)h->told[1].pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_non_null(fgets(stat, sizeof stat, file));
-    fclose(file);
-    pid_t warden = (pid_t)strtol(strrchr(stat, ')') + 4, NULL, 10);
+    pid_t warden = harness_parent(h->told[1].pid);
     assert_int_equal(open_fds_of(warden), 6);
+    assert_int_equal(open_fds_of(harness_nursery()), 5);
     process_stop(h->p, 1, 0);
     harness_until_final(h, 1);
     close(leaky);
@@ -338,7 +333,7 @@ static void two_hundred_at_once(void **state)
     }
     assert_int_equal(process_running(h->p), 0);
     assert_int_equal(harness_alive(h, 0), 0);
-    assert_int_equal(harness_children(), 0);
+    assert_int_equal(harness_children(), 1); /* the nursery */
 }
 
 static void missing_warden_is_told_at_once(void **state)
@@ -350,14 +345,13 @@ static void missing_warden_is_told_at_once(void **state)
     assert_non_null(strstr(error.text, "/no/such/warden"));
 }
 
-static void broken_warden_is_trouble(void **state)
+static void broken_warden_is_told_at_once(void **state)
 {
-    struct harness *h = *state;
     struct error error = {0};
-    process_free(h->p);
-    h->p = process_source_new(&(struct process_options){.warden_path = "/bin/false"}, &error);
-    assert_non_null(h->p);
-    trouble(h, ARGV("true"), NULL, PROCESS_TROUBLE_WARDEN);
+    struct process_options options = {.warden_path = "/bin/false"};
+    assert_null(process_source_new(&options, &error));
+    assert_int_equal(error.code, ERR_SYSTEM);
+    assert_non_null(strstr(error.text, "does not work"));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -392,7 +386,7 @@ int main(void)
         TEST(out_of_descriptors_is_told),
         TEST(two_hundred_at_once),
         TEST(missing_warden_is_told_at_once),
-        TEST(broken_warden_is_trouble),
+        TEST(broken_warden_is_told_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,17 +25,6 @@
 /* How much later than due something may be on a machine that is busy with other tests. */
 #define SLACK_MS 1500
 
-static pid_t parent_of(pid_t pid)
-{
-    char path[64], stat[512] = "";
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_non_null(fgets(stat, sizeof stat, file));
-    fclose(file);
-    return (pid_t)strtol(strrchr(stat, ')') + 4, NULL, 10);
-}
-
 static void start_and_wait_ready(struct harness *h, uint64_t id, const char *const *argv)
 {
     harness_start(h, id, argv, NULL);
@@ -59,7 +48,7 @@ static void killed_warden(void **state)
     struct harness *h = *state;
     for (int round = 0; round < 5; round++) {
         start_and_wait_ready(h, 1, CHILD("daemon", "2"));
-        assert_int_equal(kill(parent_of(h->told[1].pid), SIGKILL), 0);
+        assert_int_equal(kill(harness_parent(h->told[1].pid), SIGKILL), 0);
         harness_until_final(h, 1);
         assert_warden_lost(&h->told[1]);
     }
@@ -94,13 +83,13 @@ static void killed_warden_among_others(void **state)
     for (uint64_t id = 1; id <= 6; id++)
         start_and_wait_ready(h, id, CHILD("daemon", "2"));
     for (uint64_t id = 1; id <= 2; id++)
-        assert_int_equal(kill(parent_of(h->told[id].pid), SIGKILL), 0);
+        assert_int_equal(kill(harness_parent(h->told[id].pid), SIGKILL), 0);
     for (uint64_t id = 1; id <= 2; id++) {
         harness_until_final(h, id);
         assert_warden_lost(&h->told[id]);
     }
     for (uint64_t id = 3; id <= 6; id++)
-        assert_int_equal(harness_alive(h, id), 3);
+        assert_int_equal(harness_alive(h, id), 2);
     assert_int_equal(waitpid(named, NULL, WNOHANG), 0);
     kill(named, SIGKILL);
     assert_int_equal(waitpid(named, NULL, 0), named);
@@ -116,7 +105,7 @@ static void warden_ignores_other_signals(void **state)
 {
     struct harness *h = *state;
     start_and_wait_ready(h, 1, CHILD("polite"));
-    pid_t warden = parent_of(h->told[1].pid);
+    pid_t warden = harness_parent(h->told[1].pid);
     assert_int_equal(getsid(warden), warden);
     assert_int_equal(getsid(h->told[1].pid), h->told[1].pid);
     int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGALRM, SIGPIPE, SIGCHLD};
@@ -132,12 +121,62 @@ static void frozen_warden_is_overdue(void **state)
 {
     struct harness *h = *state;
     start_and_wait_ready(h, 1, CHILD("daemon", "2"));
-    assert_int_equal(kill(parent_of(h->told[1].pid), SIGSTOP), 0);
+    assert_int_equal(kill(harness_parent(h->told[1].pid), SIGSTOP), 0);
     int64_t ordered_ms = clock_now_ms();
     process_stop(h->p, 1, 0);
     harness_until_final(h, 1);
     assert_warden_lost(&h->told[1]);
     assert_true(h->told[1].final_at_ms < ordered_ms + WARDEN_OVERDUE_MS + SLACK_MS);
+}
+
+/* --- the nursery ------------------------------------------------------------------------------ */
+
+static void killed_nursery(void **state)
+{
+    struct harness *h = *state;
+    for (uint64_t id = 1; id <= 3; id++)
+        start_and_wait_ready(h, id, CHILD("daemon", "2"));
+    pid_t nursery = harness_nursery();
+    assert_int_equal(kill(nursery, SIGKILL), 0);
+    start_and_wait_ready(h, 4, CHILD("daemon", "2"));
+    assert_true(harness_nursery() != nursery);
+    for (uint64_t id = 1; id <= 4; id++)
+        assert_int_equal(harness_alive(h, id), 2);
+    /* A warden that was adopted is still told apart from an orphan. */
+    assert_int_equal(kill(harness_parent(h->told[4].pid), SIGKILL), 0);
+    harness_until_final(h, 4);
+    assert_warden_lost(&h->told[4]);
+    assert_int_equal(kill(harness_parent(h->told[3].pid), SIGKILL), 0);
+    harness_until_final(h, 3);
+    assert_warden_lost(&h->told[3]);
+    for (uint64_t id = 1; id <= 2; id++) {
+        assert_int_equal(harness_alive(h, id), 2);
+        process_stop(h->p, id, 0);
+        harness_until_final(h, id);
+        assert_int_equal(h->told[id].event.cause, PROCESS_CAUSE_ORDER);
+        assert_int_equal(h->told[id].left_alive, 0);
+    }
+    assert_int_equal(harness_children(), 1);
+}
+
+/* What was on its way starts from the next one; what ran goes on; each has one final event. */
+static void killed_nursery_while_starting(void **state)
+{
+    struct harness *h = *state;
+    h->count_left = false;
+    for (int round = 0; round < 10; round++) {
+        for (uint64_t id = 1; id <= 60; id++)
+            harness_start(h, id, ARGV("echo", "once"), NULL);
+        poll(NULL, 0, round * 3);
+        assert_int_equal(kill(harness_nursery(), SIGKILL), 0);
+        for (uint64_t id = 1; id <= 60; id++) {
+            harness_until_final(h, id);
+            assert_int_equal(h->told[id].event.kind, PROCESS_ENDED);
+            assert_int_equal(h->told[id].event.exit_code, 0);
+            assert_string_equal(h->told[id].out.data, "once\n");
+        }
+    }
+    assert_int_equal(harness_alive(h, 0), 0);
 }
 
 /* --- the lease -------------------------------------------------------------------------------- */
@@ -242,11 +281,16 @@ static pid_t fork_engine(struct harness *h, uint64_t steps, int64_t lease_ms)
     }
 }
 
-/* What the dead engine left falls to this process, a sub-reaper as the supervisor is. */
+/* What the dead engine left falls to this process, a sub-reaper as the supervisor is. Only the
+ * nursery of its own source stays. */
 static void take_in_children(void)
 {
-    while (waitpid(-1, NULL, 0) > 0)
-        continue;
+    int64_t until_ms = clock_now_ms() + 10000;
+    while (harness_children() > 1) {
+        if (waitpid(-1, NULL, WNOHANG) == 0)
+            poll(NULL, 0, 2);
+        assert_true(clock_now_ms() < until_ms);
+    }
 }
 
 static void killed_engine(void **state)
@@ -254,7 +298,7 @@ static void killed_engine(void **state)
     struct harness *h = *state;
     for (int round = 0; round < 5; round++) {
         pid_t engine = fork_engine(h, 10, 0);
-        assert_int_equal(harness_alive(h, 0), 30);
+        assert_int_equal(harness_alive(h, 0), 20);
         int64_t killed_ms = clock_now_ms();
         assert_int_equal(kill(engine, SIGKILL), 0);
         int64_t gone_ms = harness_until_none_alive(h, SLACK_MS);
@@ -292,15 +336,26 @@ static void frozen_engine(void **state)
     struct harness *h = *state;
     pid_t engine = fork_engine(h, 10, 600);
     poll(NULL, 0, 1500);
-    assert_int_equal(harness_alive(h, 0), 30);
+    assert_int_equal(harness_alive(h, 0), 20);
     assert_int_equal(kill(engine, SIGSTOP), 0);
     int64_t frozen_ms = clock_now_ms();
-    /* Its wardens stay as ended children that nobody takes in; the dead carry no marker. */
     int64_t gone_ms = harness_until_none_alive(h, 600 + SLACK_MS);
     print_message("all dead %lld ms after the freeze, lease 600\n",
                   (long long)(gone_ms - frozen_ms));
     kill(engine, SIGKILL);
     take_in_children();
+}
+
+static pid_t first_child(pid_t pid)
+{
+    char path[64];
+    int child = 0;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%d", &child), 1);
+    fclose(file);
+    return child;
 }
 
 /* Engine and warden in one moment: what is left falls to the parent. The main process goes with its
@@ -309,20 +364,15 @@ static void engine_and_warden_at_once(void **state)
 {
     struct harness *h = *state;
     pid_t engine = fork_engine(h, 1, 0);
-    char path[64];
-    int warden = 0;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)engine, (int)engine);
-    FILE *file = fopen(path, "re");
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%d", &warden), 1);
-    fclose(file);
+    pid_t nursery = first_child(engine), warden = first_child(nursery);
     assert_int_equal(kill(engine, SIGSTOP), 0);
+    kill(nursery, SIGKILL);
     kill(warden, SIGKILL);
     kill(engine, SIGKILL);
     /* This process stands for the supervisor: any warden lost makes it look for orphans. */
     start_and_wait_ready(h, 2, CHILD("stubborn"));
     process_keep(h->p, engine);
-    assert_int_equal(kill(parent_of(h->told[2].pid), SIGKILL), 0);
+    assert_int_equal(kill(harness_parent(h->told[2].pid), SIGKILL), 0);
     harness_until_final(h, 2);
     process_unkeep(h->p, engine);
     take_in_children();
@@ -335,10 +385,10 @@ static void freed_source_ends_its_steps(void **state)
     start_and_wait_ready(h, 1, CHILD("daemon", "2"));
     process_free(h->p);
     harness_until_none_alive(h, SLACK_MS);
-    take_in_children();
     struct error error = {0};
     h->p = process_source_new(&(struct process_options){.warden_path = harness_warden()}, &error);
     assert_non_null(h->p);
+    take_in_children();
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
@@ -352,6 +402,8 @@ int main(void)
         TEST(killed_warden_among_others),
         TEST(warden_ignores_other_signals),
         TEST(frozen_warden_is_overdue),
+        TEST(killed_nursery),
+        TEST(killed_nursery_while_starting),
         TEST(lease_runs_out),
         TEST(lease_over_starts_nothing),
         TEST(lease_is_extended),
