@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/check.h"
+#include "base/nearest.h"
 #include "engine/flow/language.h"
 
 #define PRIORITY_DEFAULT 5
@@ -27,13 +28,22 @@ void flow_free(struct flow *flow)
     arena_done(&arena);
 }
 
+/* Whether `word` is one of the two keys, or a word for it that was reported as unknown. */
+static bool stands_for(struct text word, const char *key, const char *other)
+{
+    const char *const words[] = {key, other};
+    const char *habit = habit_hint(word, IN_FILE);
+    return nearest_word(word, words, 2) || (habit && strstr(habit, key));
+}
+
 static void check_required(struct compiler *c, const struct node *root)
 {
     bool has_flow = false, has_tasks = false;
     for (const struct node *value = root->first; value; value = value->next) {
-        has_flow |= text_equal(value->key->text, TEXT("flow"));
-        has_tasks |= text_equal(value->key->text, TEXT("tasks")) ||
-                     text_equal(value->key->text, TEXT("steps"));
+        if (value->key->kind != NODE_STRING)
+            continue;
+        has_flow |= stands_for(value->key->text, "flow", "flow");
+        has_tasks |= stands_for(value->key->text, "tasks", "steps");
     }
     struct span start = {root->span.begin, root->span.begin};
     if (!has_flow) {

@@ -8,6 +8,7 @@ struct habit {
     const char *hint;
 };
 
+#define SAY_FLOW  "its name is written `flow: NAME`"
 #define SAY_NEEDS "the task that waits says so: `needs: TASK`"
 #define SAY_FAILURE                                                                                \
     "the task that handles it says so: `needs: {TASK: failure}`; see also `on_failure`"
@@ -100,8 +101,8 @@ static const struct habit habits[] = {
     {"timeout_seconds", IN_ANY_TASK | IN_FILE, SAY_TIMEOUT},
     {"timeout_s", IN_ANY_TASK | IN_FILE, SAY_TIMEOUT},
     {"timeout_ms", IN_ANY_TASK | IN_FILE, SAY_TIMEOUT},
-    {"name", IN_FILE, "a flow's name is `flow: NAME`"},
-    {"id", IN_FILE, "a flow's name is `flow: NAME`"},
+    {"name", IN_FILE, SAY_FLOW},
+    {"id", IN_FILE, SAY_FLOW},
     {"id", IN_STEP, "a step's name is `name: NAME`"},
     {"type", IN_FILE, "leave it out: `needs` say the order"},
     {"type", IN_ANY_TASK, "leave it out: the verb says what a task does"},

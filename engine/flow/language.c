@@ -284,6 +284,14 @@ void language_read(struct compiler *c, enum key_home home, const struct node *ma
             read_member(c, home, value, &verb, target);
 }
 
+bool language_knows_keys(enum key_home home, const struct node *map)
+{
+    for (const struct node *value = map->first; value; value = value->next)
+        if (value->key->kind == NODE_STRING && !find_rule(value->key->text, home))
+            return false;
+    return true;
+}
+
 bool node_is_refused(const struct node *node)
 {
     if (node->kind == NODE_MAP && node->first)

@@ -43,6 +43,9 @@ struct key_later {
 void language_read(struct compiler *c, enum key_home home, const struct node *map,
                    const struct target *target);
 
+/* Whether all keys of `map` are known in `home`. */
+bool language_knows_keys(enum key_home home, const struct node *map);
+
 /* The hint for a word that other systems use as a key in `home`, or NULL. */
 const char *habit_hint(struct text word, unsigned home);
 /* Whether other systems use the word for what is a verb here. */

@@ -46,6 +46,10 @@ struct text names_nearest(const struct names *names, struct text word)
     if (word.len < 2)
         return best;
     for (const struct names_entry *entry = names->entries; entry; entry = entry->hh.next) {
+        size_t longer =
+            word.len > entry->name.len ? word.len - entry->name.len : entry->name.len - word.len;
+        if (longer > best_distance)
+            continue;
         size_t distance = nearest_distance(word, entry->name);
         if (distance < best_distance || (!best.data && distance == best_distance)) {
             best = entry->name;

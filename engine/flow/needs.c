@@ -22,6 +22,8 @@ static void report_unknown(struct gathering *g, const struct node *node)
     const struct names *names = &g->draft->level->names;
     struct flow_problem *problem =
         report_error(&c->report, node->span, "there is no task `%.*s`", TEXT_ARG(node->text));
+    if (!report_takes_hint(&c->report, problem))
+        return;
     struct text nearest = names_nearest(names, node->text);
     if (nearest.data)
         report_hint(&c->report, problem, "did you mean `%.*s`?", TEXT_ARG(nearest));

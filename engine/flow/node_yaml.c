@@ -61,19 +61,28 @@ static struct node *new_node(struct reader *r, const yaml_event_t *event, enum n
 
 /* ------------------------------------------------------------------------------------- refusals */
 
+static uint32_t end_of_word(const struct source *source, uint32_t at)
+{
+    while (at < source->text.len && !memchr(" \t\r\n,[]{}", source->text.data[at], 9))
+        at++;
+    return at;
+}
+
 static void refuse_properties(struct reader *r, struct node *node, const yaml_char_t *anchor,
                               const yaml_char_t *tag)
 {
     struct flow_problem *problem;
     struct span span = {node->span.begin, node->span.begin + 1};
     if (anchor) {
+        span.end = end_of_word(r->source, span.begin);
         problem =
             report_error(r->report, span, "`&%.60s` is an anchor, which a flow file can't have",
                          (const char *)anchor);
         report_hint(r->report, problem, "write the value out, or put quotes around it");
     } else if (tag) {
-        problem = report_error(r->report, span, "`%.60s` is a tag, which a flow file can't have",
-                               (const char *)tag);
+        span.end = end_of_word(r->source, span.begin);
+        problem = report_error(r->report, span, "`%.*s` is a tag, which a flow file can't have",
+                               (int)(span.end - span.begin), r->source->text.data + span.begin);
         report_hint(r->report, problem,
                     "put quotes around a value that begins with `!`, or write it as \"${ … }\"");
     } else {
@@ -100,8 +109,9 @@ static void check_key(struct reader *r, struct node *key)
                text_equal(key->text, TEXT("<<"))) {
         report_error(r->report, key->span, "`<<` merges maps, which a flow file can't do");
     } else if (key->kind != NODE_STRING && key->kind != NODE_BAD) {
-        problem = report_error(r->report, key->span, "a key must be text, and `%.*s` is %s",
-                               TEXT_ARG(key->text), node_kind_name(key));
+        problem = report_error(r->report, key->span,
+                               "a key must be text, and `%.*s` without quotes is none",
+                               TEXT_ARG(key->text));
         report_hint(r->report, problem, "put quotes around it: \"%.*s\"", TEXT_ARG(key->text));
     } else {
         yaml_trouble_check_key(r->report, key);

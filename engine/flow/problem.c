@@ -140,7 +140,7 @@ void report_hint(struct report *report, struct flow_problem *problem, const char
 {
     char text[512];
     va_list args;
-    if (problem == &report->spill)
+    if (!report_takes_hint(report, problem))
         return;
     va_start(args, format);
     int len = vsnprintf(text, sizeof text, format, args);

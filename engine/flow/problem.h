@@ -46,6 +46,12 @@ struct flow_problem *report_error(struct report *report, struct span span, const
     __attribute__((format(printf, 3, 4)));
 struct flow_problem *report_warning(struct report *report, struct span span, const char *format,
                                     ...) __attribute__((format(printf, 3, 4)));
+/* Whether a hint would be kept: for hints that take a search. */
+static inline bool report_takes_hint(const struct report *report,
+                                     const struct flow_problem *problem)
+{
+    return problem != &report->spill;
+}
 /* Sets what to do instead. */
 void report_hint(struct report *report, struct flow_problem *problem, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -101,6 +101,8 @@ static void check_input(struct compiler *c, const struct use *use)
     struct flow_problem *problem =
         report_error(&c->report, span_of(c, use, 1), "the input `%.*s` is not declared",
                      TEXT_ARG(use->names[1]));
+    if (!report_takes_hint(&c->report, problem))
+        return;
     struct text nearest = names_nearest(&c->inputs, use->names[1]);
     if (nearest.data)
         report_hint(&c->report, problem, "did you mean `%.*s`?", TEXT_ARG(nearest));
@@ -139,6 +141,8 @@ static void report_unknown_task(struct compiler *c, const struct use *use)
 {
     struct flow_problem *problem = report_error(&c->report, span_of(c, use, 1),
                                                 "there is no task `%.*s`", TEXT_ARG(use->names[1]));
+    if (!report_takes_hint(&c->report, problem))
+        return;
     struct text nearest = names_nearest(&c->top->names, use->names[1]);
     if (nearest.data)
         report_hint(&c->report, problem, "did you mean `%.*s`?", TEXT_ARG(nearest));
@@ -192,6 +196,15 @@ static const struct root_rule *find_root(struct text name)
     return NULL;
 }
 
+static bool is_boolean_habit(struct text name)
+{
+    static const char *const words[] = {"yes", "no", "on", "off", "True", "False"};
+    for (size_t i = 0; i < ITEM_COUNT(words); i++)
+        if (text_equal(name, text_of(words[i])))
+            return true;
+    return false;
+}
+
 static void report_unknown_root(struct compiler *c, const struct use *use)
 {
     const char *words[ITEM_COUNT(roots)];
@@ -216,6 +229,8 @@ static void report_unknown_root(struct compiler *c, const struct use *use)
                     TEXT_ARG(name));
     else if (nearest)
         report_hint(&c->report, problem, "did you mean `%s`?", nearest);
+    else if (is_boolean_habit(name))
+        report_hint(&c->report, problem, "only `true` and `false` mean true and false");
     else if (use->count == 1)
         report_hint(&c->report, problem, "text is written in quotes: '%.*s'", TEXT_ARG(name));
     else

@@ -78,7 +78,8 @@ static void add_name(struct compiler *c, struct draft *draft)
     struct flow_problem *problem = report_error(&c->report, draft->name_span,
                                                 "the name `%.*s` is taken by the step in line %u",
                                                 TEXT_ARG(draft->task->name), other->task->line);
-    report_hint(&c->report, problem, "a step without `name` is called `step` and its place");
+    if (!memcmp(draft->task->name.data, "step", 4))
+        report_hint(&c->report, problem, "a step without `name` is called `step` and its place");
 }
 
 static void read_map(struct compiler *c, struct level *level, const struct node *map)

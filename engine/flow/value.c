@@ -71,8 +71,10 @@ bool value_check_name(struct compiler *c, const struct node *node, const char *w
                            TEXT_ARG(node->text), what, NAME_MAX_BYTES);
     struct text mended = mended_name(c, node->text);
     if (mended.data)
-        report_hint(&c->report, problem, "write `%.*s`: in an expression `-` would mean minus",
-                    TEXT_ARG(mended));
+        report_hint(&c->report, problem, "write `%.*s`%s", TEXT_ARG(mended),
+                    memchr(node->text.data, '-', node->text.len)
+                        ? ": in an expression `-` means minus"
+                        : "");
     return false;
 }
 

@@ -39,29 +39,38 @@ bool value_is_expression(const struct node *node)
 
 static const char *hint_for(struct compiler *c, const struct node *scalar, bool is_condition)
 {
-    if (contains(scalar->text, "${{"))
-        return "an expression stands in `${ … }`, with one brace";
     if (scalar->style == NODE_PLAIN && yaml_trouble_is_cut(&c->source, scalar->span.end))
         return "YAML took what follows ` #` for a comment: put quotes around the whole value";
     if (is_condition && contains(scalar->text, "${"))
         return "write the whole condition without `${ }`, or the whole of it inside one";
-    if (is_condition && (contains(scalar->text, " and ") || contains(scalar->text, " or ")))
-        return "`and` is written `&&`, `or` is written `||`";
-    if (contains(scalar->text, " = "))
-        return "equality is written `==`";
     return NULL;
 }
 
-/* Reports what the expression library says about `scalar`, whose text from `skipped` on it saw. */
-static void report_expression(struct compiler *c, const struct node *scalar, size_t skipped,
-                              const struct expr_error *error, bool is_condition)
+/* Of a string that the expression library names in a message, about so many bytes are shown. */
+#define NAMED_BYTES 60
+
+/* The message without the string it names in front: the caret shows it better. */
+static const char *plain_message(const char *message, struct text string)
+{
+    static const char prefix[] = "in \"";
+    size_t shown = string.len < NAMED_BYTES ? string.len : NAMED_BYTES - 3;
+    if (strncmp(message, prefix, sizeof prefix - 1) != 0 || strlen(message) < shown)
+        return message;
+    const char *end = strstr(message + shown + sizeof prefix - 1, "\": ");
+    return end ? end + 3 : message;
+}
+
+/* Reports what the expression library says about `text`, which stands in the scalar's text from
+ * `skipped` on. */
+static void report_expression(struct compiler *c, const struct node *scalar, struct text text,
+                              size_t skipped, const struct expr_error *error, bool is_condition)
 {
     size_t at = skipped + error->offset;
     if (at > scalar->text.len)
         at = scalar->text.len;
     struct span span = node_text_span(&c->source, scalar, at, at + (at < scalar->text.len));
     struct flow_problem *problem =
-        report_error(&c->report, span, "in the expression: %s", error->text);
+        report_error(&c->report, span, "in the expression: %s", plain_message(error->text, text));
     const char *hint = hint_for(c, scalar, is_condition);
     if (hint)
         report_hint(&c->report, problem, "%s", hint);
@@ -99,6 +108,78 @@ static void note_use(void *context, const struct expr_path *path)
 /* ------------------------------------------------------------------------------------- templates
  */
 
+/* Behind the CEL string whose quote stands at `at`; `is_raw`: without escapes. */
+static size_t skip_string(struct text text, size_t at, bool is_raw)
+{
+    char quote = text.data[at];
+    bool is_long = at + 2 < text.len && text.data[at + 1] == quote && text.data[at + 2] == quote;
+    size_t quotes = is_long ? 3 : 1, seen = 0;
+    for (at += quotes; at < text.len && seen < quotes; at++) {
+        seen = text.data[at] == quote ? seen + 1 : 0;
+        if (text.data[at] == '\\' && !is_raw)
+            at++;
+    }
+    return at < text.len ? at : text.len;
+}
+
+/* Behind the brace that closes the expression whose `${` stands at `at`, or text.len. */
+static size_t end_of_expression(struct text text, size_t at)
+{
+    size_t depth = 1;
+    for (at += 2; at < text.len && depth > 0;) {
+        char c = text.data[at];
+        if (c == '"' || c == '\'') {
+            at = skip_string(text, at, (text.data[at - 1] | 0x20) == 'r');
+            continue;
+        }
+        if (c == '/' && at + 1 < text.len && text.data[at + 1] == '/')
+            while (at < text.len && text.data[at] != '\n')
+                at++;
+        depth += c == '{';
+        depth -= c == '}';
+        at += at < text.len;
+    }
+    return at;
+}
+
+/* The expression from `at` to `end`, or NULL. */
+static const struct expr *expression_at(struct compiler *c, struct text text, size_t at, size_t end)
+{
+    struct expr_error error = {0};
+    struct template *template;
+    struct text part = {text.data + at, end - at};
+    if (template_compile_string(&c->scratch, part, &template, &error))
+        return NULL;
+    return template_alone(template);
+}
+
+/* Notes the names of all expressions of a text that was compiled whole. The library counts places
+ * from where each expression begins, so each is looked at by itself. */
+static void note_uses(struct compiler *c, const struct template *template, struct text text,
+                      const struct noting *noting)
+{
+    struct noting part = *noting;
+    size_t before = c->use_count;
+    for (size_t at = 0; at + 1 < text.len;) {
+        if (text.data[at] != '$' || text.data[at + 1] != '{' ||
+            (at > 0 && text.data[at - 1] == '$')) {
+            at++;
+            continue;
+        }
+        size_t end = end_of_expression(text, at);
+        const struct expr *expr = expression_at(c, text, at, end);
+        if (!expr) {
+            /* Ours and the library's idea of its end differ: the names count, not the places. */
+            c->use_count = before;
+            template_each_path(template, note_use, &part);
+            return;
+        }
+        part.skipped = noting->skipped + at + 2;
+        expr_each_path(expr, note_use, &part);
+        at = end;
+    }
+}
+
 /* Compiles `text`, the part of the scalar's text from `skipped` on, and notes its names. */
 static struct template *compile_part(struct compiler *c, const struct node *scalar,
                                      struct text text, size_t skipped, const struct expr_home *home,
@@ -107,11 +188,12 @@ static struct template *compile_part(struct compiler *c, const struct node *scal
     struct expr_error error = {0};
     struct template *template;
     if (template_compile_string(c->arena, text, &template, &error)) {
-        report_expression(c, scalar, skipped, &error, is_condition);
+        report_expression(c, scalar, text, skipped, &error, is_condition);
         return NULL;
     }
     struct noting noting = {c, scalar, skipped, home, is_condition};
-    template_each_path(template, note_use, &noting);
+    if (!template_is_constant(template))
+        note_uses(c, template, text, &noting);
     return template;
 }
 
@@ -121,11 +203,15 @@ const struct template *value_text(struct compiler *c, const struct node *node,
     bool is_scalar = node->kind == NODE_NUMBER || node->kind == NODE_BOOLEAN;
     if (node_is_refused(node))
         return NULL;
+    if (node->kind == NODE_EMPTY) {
+        report_error(&c->report, node->span, "`%s` has an empty item; expected text", home->key);
+        return NULL;
+    }
     if (node->kind != NODE_STRING && !(takes_scalars && is_scalar)) {
         struct flow_problem *problem =
             report_error(&c->report, node->span, "`%s` takes text%s, not %s", home->key,
                          takes_scalars ? " (or a number, true, false)" : "", node_kind_name(node));
-        if (is_scalar || node->kind == NODE_NULL)
+        if (is_scalar)
             report_hint(&c->report, problem, "put quotes around it: \"%.*s\"",
                         TEXT_ARG(node->text));
         return NULL;
@@ -207,7 +293,7 @@ static const struct expr *compile_bare(struct compiler *c, const struct node *no
     struct expr_error error = {0};
     struct expr *expr;
     if (expr_compile(c->arena, text, &expr, &error)) {
-        report_expression(c, node, skipped, &error, true);
+        report_expression(c, node, text, skipped, &error, true);
         return NULL;
     }
     struct noting noting = {c, node, skipped, home, true};

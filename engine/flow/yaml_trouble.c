@@ -102,6 +102,22 @@ static void report_no_token(struct report *report, uint32_t at)
     report_hint(report, problem, "put quotes around the value");
 }
 
+/* A list or map in brackets that the file ends in. */
+static bool report_unclosed(struct report *report, const char *problem, uint32_t at,
+                            uint32_t context_at)
+{
+    struct text text = report->source->text;
+    if (strncmp(problem, "did not find expected ','", 25) != 0)
+        return false;
+    while (at < text.len && memchr(" \t\r\n", text.data[at], 4))
+        at++;
+    if (at < text.len || context_at >= text.len)
+        return false;
+    report_error(report, (struct span){context_at, context_at + 1}, "this `%c` is never closed",
+                 text.data[context_at]);
+    return true;
+}
+
 static void report_translated(struct report *report, const struct translation *found, uint32_t at,
                               uint32_t context_at)
 {
@@ -136,6 +152,8 @@ void yaml_trouble_report(struct report *report, const char *problem, uint32_t at
                                   "put quotes around a value that begins with `!`"));
         return;
     }
+    if (context && report_unclosed(report, problem, at, context_at))
+        return;
     for (size_t i = 0; i < sizeof translations / sizeof translations[0]; i++) {
         if (!strcmp(problem, translations[i].reader)) {
             report_translated(report, &translations[i], at, context ? context_at : at);
