@@ -20,7 +20,8 @@ static int64_t client_ms(const struct sim_board_link *link)
     return (world_of(link)->queue.now_us + link->self.clock_us) / 1000;
 }
 
-static void after(struct sim_board_link *link, int64_t delay_us, sim_run *run, uint64_t arg)
+static void after(struct sim_board_link *link, int64_t delay_us,
+                  void (*run)(void *object, uint64_t arg), uint64_t arg)
 {
     sim_queue_at(&world_of(link)->queue, world_of(link)->queue.now_us + delay_us, run, link, arg);
 }

@@ -22,7 +22,8 @@ static bool is_before(const struct sim_entry *a, const struct sim_entry *b)
     return a->at_us != b->at_us ? a->at_us < b->at_us : a->order < b->order;
 }
 
-void sim_queue_at(struct sim_queue *queue, int64_t at_us, sim_run *run, void *object, uint64_t arg)
+void sim_queue_at(struct sim_queue *queue, int64_t at_us, void (*run)(void *object, uint64_t arg),
+                  void *object, uint64_t arg)
 {
     if (queue->count == queue->capacity) {
         queue->capacity = queue->capacity ? queue->capacity * 2 : 256;

@@ -11,12 +11,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef void sim_run(void *object, uint64_t arg);
-
 struct sim_entry {
     int64_t at_us;
     uint64_t order; /* of asking, breaks ties */
-    sim_run *run;
+    void (*run)(void *object, uint64_t arg);
     void *object;
     uint64_t arg;
 };
@@ -33,7 +31,8 @@ struct sim_queue {
 void sim_queue_init(struct sim_queue *queue);
 void sim_queue_done(struct sim_queue *queue);
 /* Asks for run(object, arg) at `at_us`, now if that has passed. */
-void sim_queue_at(struct sim_queue *queue, int64_t at_us, sim_run *run, void *object, uint64_t arg);
+void sim_queue_at(struct sim_queue *queue, int64_t at_us, void (*run)(void *object, uint64_t arg),
+                  void *object, uint64_t arg);
 /* Makes the next call that is due by `until_us`; false (and the clock at `until_us`) if none is. */
 bool sim_queue_step(struct sim_queue *queue, int64_t until_us);
 

@@ -73,7 +73,8 @@ size_t sim_steps_alive(const struct sim_steps *steps, const struct uuid *job, st
     return alive;
 }
 
-static void later(struct sim_host *host, int64_t delay_us, sim_run *run, void *object)
+static void later(struct sim_host *host, int64_t delay_us, void (*run)(void *object, uint64_t arg),
+                  void *object)
 {
     struct sim_queue *queue = &host->steps->world->queue;
     sim_queue_at(queue, queue->now_us + delay_us, run, object, 0);
