@@ -6,6 +6,9 @@
 /* Smaller maps are searched from the front. */
 #define INDEX_FROM 9
 
+/* So many members are looked up in a map's text before it is opened. */
+#define ASK_UNREAD 4
+
 int list_open(struct eval *eval, struct list *list)
 {
     return list->open ? 0 : json_open_list(eval, list);
@@ -206,7 +209,7 @@ int map_member(struct eval *eval, struct map *map, struct text name, struct valu
 {
     struct value key = value_string(name);
     size_t entry = SIZE_MAX;
-    if (!map->open) {
+    if (!map->open && map->asked++ < ASK_UNREAD) {
         struct text raw;
         int rc = json_find_member(eval, map->raw, name, &raw);
         *ret_found = !rc && raw.data;

@@ -43,8 +43,8 @@ static int call_dyn(struct eval *eval, struct value *args, size_t count, struct 
 
 static int fail_read(struct eval *eval, const char *type, struct text text)
 {
-    return eval_fail(eval, "\"%.*s\" is not a %s", (int)(text.len < 60 ? text.len : 60), text.data,
-                     type);
+    return eval_fail(eval, "\"%.*s\" cannot be read as %s", (int)(text.len < 60 ? text.len : 60),
+                     text.data, type);
 }
 
 static int fail_range(struct eval *eval, const char *type)
@@ -82,7 +82,7 @@ static int call_uint(struct eval *eval, struct value *args, size_t count, struct
     case VALUE_INT:
         return args->integer < 0 ? fail_range(eval, "uint") : 0;
     case VALUE_DOUBLE:
-        if (!(args->number > -1 && args->number < 0x1p64))
+        if (!(args->number >= 0 && args->number < 0x1p64))
             return fail_range(eval, "uint");
         ret->whole = (uint64_t)args->number;
         return 0;

@@ -70,6 +70,7 @@ struct map {
     struct text raw; /* as for a list */
     bool open;
     unsigned depth;
+    unsigned asked;    /* members looked up while unread: a map that is asked often is opened */
     uint32_t *index;   /* hash table of entry numbers + 1, once the map is large and asked */
     size_t index_size; /* a power of two */
 };

@@ -137,6 +137,20 @@ static void many_keys_are_found_quickly(void **state)
     buffer_done(&json);
 }
 
+/* A large object that is asked again and again is opened, not searched each time. */
+static void asking_often_costs_little(void **state)
+{
+    struct buffer json;
+    buffer_init(&json, 0);
+    buffer_printf(&json, "{\"big\": \"%0500000d\", \"list\": [0", 0);
+    for (int i = 1; i < 2000; i++)
+        buffer_printf(&json, ",%d", i);
+    buffer_add_string(&json, "], \"x\": 1}");
+    const struct document docs[] = {{"r", json.data}, {NULL, NULL}};
+    testing_gives("cel.bind(b, r, r.list.map(i, b.x + i).size())", docs, "2000");
+    buffer_done(&json);
+}
+
 static void large_documents_cost_little(void **state)
 {
     struct buffer json;
@@ -244,6 +258,7 @@ int main(void)
         cmocka_unit_test(growing_values_end),
         cmocka_unit_test(exploding_patterns_end),
         cmocka_unit_test(many_keys_are_found_quickly),
+        cmocka_unit_test(asking_often_costs_little),
         cmocka_unit_test(large_documents_cost_little),
         cmocka_unit_test(deep_sources_are_refused),
         cmocka_unit_test(long_chains_are_no_nesting),
