@@ -102,10 +102,43 @@ struct flow_need {
     enum flow_need_kind kind;
 };
 
+/* How many needs must be met. */
+enum flow_join { JOIN_ALL, JOIN_ANY, JOIN_COUNT };
+
+/* How far a no of `if` reaches. */
+enum flow_skip { SKIP_TASK, SKIP_NEIGHBORS, SKIP_FLOW, SKIP_ALL };
+
+/* What a failure of the whole task does. */
+enum flow_on_failure { FAIL_REVERT, FAIL_CONTINUE, FAIL_STOP, FAIL_REVERT_ALL };
+
+struct flow_foreach {
+    bool present;
+    const struct template *in;      /* a list or an object: a constant, or one expression alone */
+    struct flow_amount concurrency; /* default 10 */
+    bool fail_fast;                 /* default true; false with `enough` */
+    struct flow_amount enough;      /* absent: all must succeed */
+    bool enough_is_percent;         /* rounded up */
+};
+
+struct flow_repeat {
+    bool present;
+    struct flow_condition until; /* over `result`, `prev`, `round` of the round that ended */
+    struct flow_amount times;    /* absent: no limit */
+    struct flow_amount delay_ms; /* default 0 */
+};
+
+struct flow_http {
+    const struct template *method;  /* text; NULL: GET */
+    const struct template *url;     /* text */
+    const struct flow_env *headers; /* names and text templates */
+    size_t header_count;
+    const struct template *body; /* a string is sent as it is, else JSON; NULL: none */
+};
+
 struct flow_level;
 
 struct flow_task {
-    struct text name;        /* unique in its level */
+    struct text name;        /* unique in its level; of a revert or `finally`: none */
     struct text description; /* or none */
     uint32_t line;           /* in the file, from 1 */
     enum flow_verb verb;
@@ -124,10 +157,20 @@ struct flow_task {
     const struct flow_condition *expect; /* NULL: none */
     struct flow_retry retry;
     struct flow_amount timeout_ms;
-    const struct flow_level *nested; /* tasks/steps inside; NULL: none */
+    struct flow_amount deadline_ms; /* over everything but needs, join and if */
+    enum flow_join join;
+    struct flow_amount join_count; /* JOIN_COUNT */
+    enum flow_skip skip;
+    enum flow_on_failure on_failure;
+    struct flow_foreach foreach;
+    struct flow_repeat repeat;
+    struct flow_http http; /* VERB_HTTP */
+    const struct flow_task
+        *revert; /* verb, if, timeout, retry, expect of the undoing; NULL: none */
+    const struct flow_level *nested; /* VERB_TASKS: tasks/steps inside; NULL: none */
     const struct flow_need *needs;
     size_t need_count;
-    const uint32_t *dependents; /* tasks that need this one, ascending */
+    const uint32_t *dependents; /* tasks that need this one, ascending, each once */
     size_t dependent_count;
 };
 
@@ -135,6 +178,7 @@ struct flow_task {
 struct flow_level {
     const struct flow_task *tasks; /* in the order written */
     uint32_t task_count;
+    const uint32_t *by_name;       /* task numbers sorted by name, for flow_level_find */
     const struct template *output; /* NULL: none */
 };
 
@@ -147,8 +191,11 @@ struct flow {
     const struct text *runs_on; /* tags, sorted, without repetition */
     size_t tag_count;
     uint8_t priority;
-    struct flow_retry retry; /* the job's own */
-    struct flow_amount timeout_ms;
+    struct flow_retry retry;         /* the job's own */
+    struct flow_amount timeout_ms;   /* of one attempt of the whole flow */
+    struct flow_amount deadline_ms;  /* from the post */
+    enum flow_on_failure on_failure; /* FAIL_REVERT or FAIL_STOP */
+    const struct flow_task *finally; /* NULL: none */
     struct flow_level top;
 };
 
@@ -184,6 +231,9 @@ void flow_problems_print(const struct flow_problems *problems, struct text sourc
  * flow, and the warnings. The caller frees both. */
 int flow_compile(struct text source, struct flow **ret_flow, struct flow_problems *ret_problems);
 void flow_free(struct flow *flow);
+
+/* The number of the task called `name` in this level, -1 when there is none. */
+int64_t flow_level_find(const struct flow_level *level, struct text name);
 
 /* Checks an input object against the declarations and fills in the defaults, in the order
  * declared; numbers and nested documents to the letter. ERR_INVALID with all that is wrong. */
