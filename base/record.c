@@ -37,7 +37,7 @@ static const struct machine_state task_states[TASK_STATES] = {
                       false},
     [TASK_RUNNING] = {"RUNNING",
                       B(TASK_RUNNING) | B(TASK_WAITING) | B(TASK_RETRYING) | B(TASK_SUCCESS) |
-                          B(TASK_FAILURE),
+                          B(TASK_FAILURE) | B(TASK_REVERTING),
                       false, false},
     [TASK_WAITING] = {"WAITING",
                       B(TASK_RUNNING) | B(TASK_RETRYING) | B(TASK_SUCCESS) | B(TASK_FAILURE), false,

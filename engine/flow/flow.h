@@ -171,6 +171,7 @@ struct flow_task {
     const struct flow_need *needs;
     size_t need_count;
     const uint32_t *dependents; /* tasks that need this one, ascending, each once */
+    const enum flow_need_kind *dependent_kinds; /* as what each of them needs it */
     size_t dependent_count;
 };
 
