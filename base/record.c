@@ -37,7 +37,7 @@ static const struct machine_state task_states[TASK_STATES] = {
                       false},
     [TASK_RUNNING] = {"RUNNING",
                       B(TASK_RUNNING) | B(TASK_WAITING) | B(TASK_RETRYING) | B(TASK_SUCCESS) |
-                          B(TASK_FAILURE) | B(TASK_REVERTING),
+                          B(TASK_FAILURE) | B(TASK_REVERTING) | B(TASK_REVERTING),
                       false, false},
     [TASK_WAITING] = {"WAITING",
                       B(TASK_RUNNING) | B(TASK_RETRYING) | B(TASK_SUCCESS) | B(TASK_FAILURE), false,
@@ -47,7 +47,10 @@ static const struct machine_state task_states[TASK_STATES] = {
                        false},
     [TASK_SUCCESS] = {"SUCCESS", B(TASK_REVERTING) | B(TASK_PENDING), false, true},
     [TASK_FAILURE] = {"FAILURE", B(TASK_REVERTING) | B(TASK_PENDING), false, true},
-    [TASK_REVERTING] = {"REVERTING", B(TASK_REVERTING) | B(TASK_REVERTED) | B(TASK_REVERT_FAILURE),
+    /* A flow that undid itself goes RETRYING or FAILURE. */
+    [TASK_REVERTING] = {"REVERTING",
+                        B(TASK_REVERTING) | B(TASK_REVERTED) | B(TASK_REVERT_FAILURE) |
+                            B(TASK_RETRYING) | B(TASK_FAILURE),
                         false, false},
     [TASK_REVERTED] = {"REVERTED", B(TASK_PENDING), false, true},
     [TASK_REVERT_FAILURE] = {"REVERT_FAILURE", B(TASK_PENDING), false, true},

@@ -3,7 +3,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
-#include "engine/core/core_private.h"
+#include "engine/core/tree_private.h"
 
 #define TAG_BITS 20 /* of a tag, below the serial of the job */
 
@@ -86,7 +86,7 @@ struct core_effect *core_emit(struct core *core, enum effect_kind kind)
 }
 
 void core_moved(struct core *core, enum moved_what what, const struct job *job,
-                const struct task *task, const char *from, const char *to, struct text detail)
+                const struct unit *unit, const char *from, const char *to, struct text detail)
 {
     struct core_effect *effect = core_emit(core, EFFECT_MOVED);
     effect->u.moved.what = what;
@@ -94,9 +94,9 @@ void core_moved(struct core *core, enum moved_what what, const struct job *job,
         effect->u.moved.job = job->id;
         effect->u.moved.epoch = job->epoch;
     }
-    if (task) {
-        effect->u.moved.task = arena_text(&core->scratch, task->path);
-        effect->u.moved.attempt = task->attempt;
+    if (unit) {
+        effect->u.moved.task = arena_text(&core->scratch, unit->path);
+        effect->u.moved.attempt = unit->attempt;
     }
     effect->u.moved.from = from;
     effect->u.moved.to = to;
@@ -149,14 +149,14 @@ static void begin_drain(struct core *core)
 
 static void stop_steps_for_handover(struct core *core)
 {
-    struct task *task, *other;
-    HASH_ITER(hh, core->steps, task, other)
+    struct unit *unit, *other;
+    HASH_ITER(hh, core->steps, unit, other)
     {
-        if (!task->step_sent || task->stop != STOP_NONE)
+        if (!unit->step_sent || unit->stop != STOP_NONE)
             continue;
-        task->stop = STOP_HANDOVER;
+        unit->stop = STOP_HANDOVER;
         struct core_effect *effect = core_emit(core, EFFECT_STOP_STEP);
-        effect->u.stop.step = task->step;
+        effect->u.stop.step = unit->step;
         effect->u.stop.grace_ms = core->options.grace_ms;
         core->counts.steps_killed++;
     }
@@ -243,8 +243,11 @@ static void on_due(struct core *core, struct deadline *due)
     case DUE_JOB:
         claim_due(core, due->owner);
         break;
-    case DUE_TASK:
-        progress_task_due(core, due->owner);
+    case DUE_UNIT:
+        progress_unit_due(core, due->owner);
+        break;
+    case DUE_LIMIT:
+        progress_limit_due(core, due->owner);
         break;
     }
 }
@@ -260,14 +263,14 @@ static void on_rows(struct core *core, const struct core_event *event)
 
 static void on_step(struct core *core, const struct core_event *event)
 {
-    struct task *task = NULL;
-    HASH_FIND(hh, core->steps, &event->u.step.step, sizeof event->u.step.step, task);
-    if (!task) {
+    struct unit *unit = NULL;
+    HASH_FIND(hh, core->steps, &event->u.step.step, sizeof event->u.step.step, unit);
+    if (!unit) {
         core->counts.stale_events++;
         return;
     }
     if (event->kind != EVENT_STEP_STARTED)
-        progress_step_ended(core, task, &event->u.step, event->kind == EVENT_STEP_ENDED);
+        progress_step_ended(core, unit, &event->u.step, event->kind == EVENT_STEP_ENDED);
 }
 
 /* The job that waits for this answer, NULL when nobody does any more. */

@@ -7,7 +7,7 @@
  *         ├─ jobs        every job from the choice to claim it until its lock's absence is proven
  *         │    ├─ hold   the claim machine
  *         │    ├─ sets   changes: the open set, and the one in flight
- *         │    └─ tasks  the flow's progress
+ *         │    └─ units  the flow's progress: tree_private.h
  *         └─ deadlines   everything that waits for a time
  *
  * Hash tables are for looking up; whatever has an order is walked by lists or sorted arrays, so
@@ -42,7 +42,8 @@ enum due_kind {
     DUE_DRAIN_OVER, /* grace of a drain is over */
     DUE_SHARD,      /* owner: struct shard */
     DUE_JOB,        /* owner: struct job: the claim machine tries again */
-    DUE_TASK,       /* owner: struct task: timeout of its attempt, or end of its retry delay */
+    DUE_UNIT,       /* owner: struct unit: timeout of its attempt, or end of a delay */
+    DUE_LIMIT,      /* owner: struct unit: its `deadline` */
 };
 
 /* ------------------------------------------------------------------------------------ the lease */
@@ -126,46 +127,19 @@ enum hold_state {
 };
 
 struct job;
-
-/* Why a step was told to stop. */
-enum stop_reason { STOP_NONE, STOP_TIMEOUT, STOP_HANDOVER, STOP_DROP };
-
-/* One task of a job's flow. */
-struct task {
-    const struct flow_task *plan;
-    struct job *job;
-    struct text path;
-    int state;       /* enum task_state */
-    int saved_state; /* as the store has it */
-    int32_t attempt;
-    struct text result;  /* JSON, in the job's arena */
-    struct text failure; /* JSON, of the last failed attempt, or none */
-    struct text earlier; /* JSON array of {value, failure} of the failed attempts, or none */
-    uint32_t open_needs; /* needs that are not met yet */
-    uint64_t step;       /* number of its step; 0: none */
-    bool step_sent;      /* START_STEP was emitted */
-    bool resumes; /* its attempt, or its retry delay, was under way when the job was taken over */
-    enum stop_reason stop;
-    struct arena *spec_arena; /* owns `spec`; NULL: none */
-    struct step_start *spec;  /* the process to run, until the step ends */
-    int64_t timeout_ms;       /* of this attempt; 0: none */
-    int change;               /* its row in the open set; -1: none */
-    bool queued;              /* waits for a process slot */
-    struct task *queue_prev, *queue_next;
-    struct deadline due;
-    UT_hash_handle hh; /* core.steps, by `step` */
-};
+struct unit;
+struct level;
 
 /* The changes that one save writes, and what waits for it. */
 struct change_set {
     struct arena arena;
     struct task_change *tasks;
     size_t task_count, task_capacity;
-    struct task **owners; /* of the rows in `tasks`, in the same order */
+    struct unit **owners; /* of the rows in `tasks`, in the same order; NULL: it is no more */
     size_t owner_capacity;
     struct history_line *lines;
     size_t line_count, line_capacity;
-    struct task **starts; /* outbox: steps to start once this is durable */
+    struct unit **starts; /* outbox: steps to start once this is durable; NULL: it is no more */
     size_t start_count, start_capacity;
     enum job_state state; /* of the job, as this save leaves it */
     bool ends_claim;
@@ -197,14 +171,19 @@ struct job {
     struct flow_entry *flow;
     struct job_load load; /* views into arena */
     struct text job_json; /* the root `job` of expressions */
-    struct task *tasks;
-    uint32_t task_count;
-    uint32_t tasks_open; /* not final */
-    uint32_t resuming;   /* tasks RUNNING in the rows whose attempt is not continued yet */
-    uint32_t steps;      /* processes reserved, started or not */
-    struct task **ready; /* tasks whose needs are met, to look at; a ring-free stack in order */
-    size_t ready_first, ready_count, ready_capacity;
-    bool failing;        /* a task failed for good: nothing new starts */
+    struct unit *units;   /* all of the tree but those in levels, the newest last */
+    struct unit *root;    /* UNIT_JOB; NULL: the flow did not compile */
+    struct unit *last;    /* `finally`, once the flow has ended */
+    struct unit **work;   /* units to look at: a queue */
+    size_t work_first, work_count, work_capacity;
+    uint32_t steps;               /* processes reserved, started or not */
+    uint32_t failures;            /* FAILURE moves so far: the order of failures */
+    enum flow_on_failure verdict; /* FAIL_STOP, FAIL_REVERT_ALL: the whole job ends */
+    bool restoring;               /* the tree is being built from the rows: nothing settles */
+    bool broken;     /* a revert failed: the rest is undone, nobody is asked any more */
+    bool flow_ended; /* `final_state` stands */
+    enum job_state final_state;
+    struct text output;
     struct text failure; /* of the job */
     size_t bytes;        /* of results kept */
 
@@ -213,7 +192,7 @@ struct job {
     bool wants_save;   /* stands in core.to_save */
     struct change_set sets[2];
     struct change_set *open, *sent;
-    struct task **outbox; /* durable starts held back by doubt */
+    struct unit **outbox; /* durable starts held back by doubt; NULL: it is no more */
     size_t outbox_count, outbox_capacity;
 
     struct job *prev, *next;  /* core.jobs, in the order they came */
@@ -226,7 +205,6 @@ struct job {
 struct flow_entry {
     struct text hash;
     struct flow *flow;
-    uint32_t *by_name;              /* task numbers, sorted by name */
     uint32_t jobs;                  /* that run it now */
     struct flow_entry *prev, *next; /* the least recently begun first */
     UT_hash_handle hh;
@@ -276,8 +254,8 @@ struct core {
     size_t job_count;
     size_t claiming;     /* of them, on the way to RUNNING */
     struct job *to_save; /* changed in this step */
-    struct task *steps;  /* hash by step number */
-    struct task *queue;  /* tasks that wait for a process slot */
+    struct unit *steps;  /* hash by step number */
+    struct unit *queue;  /* units that wait for a process slot */
     int processes;       /* slots in use */
     struct skip *skips, *skip_list;
     struct flow_entry *flows, *flow_list;
@@ -295,7 +273,7 @@ struct core {
 uint64_t core_new_tag(struct core *core, const struct job *job);
 struct core_effect *core_emit(struct core *core, enum effect_kind kind);
 void core_moved(struct core *core, enum moved_what what, const struct job *job,
-                const struct task *task, const char *from, const char *to, struct text detail);
+                const struct unit *unit, const char *from, const char *to, struct text detail);
 void core_trouble(struct core *core, const char *event, const struct job *job, struct text text);
 /* May something new start: the lease is good, the store is up, nobody told us to stop. */
 bool core_may_begin(const struct core *core);
@@ -370,37 +348,39 @@ void save_flush(struct core *core);
 void save_answered(struct core *core, struct job *job, const struct core_event *event);
 void save_again(struct core *core, struct job *job);
 void save_release_outbox(struct core *core, struct job *job);
-struct task_change *save_task(struct job *job, struct task *task);
-void save_line(struct job *job, const struct task *task, int state, struct text detail);
+struct task_change *save_unit(struct job *job, struct unit *unit);
+void save_line(struct job *job, const struct unit *unit, int state, struct text detail);
+/* The unit's step goes into the outbox of the open set. */
+void save_start(struct job *job, struct unit *unit);
 /* Empties a set; what waited in it is forgotten. */
 void save_forget(struct change_set *set);
+/* The unit is no more: sets and outbox must not point at it. Its rows stay. */
+void save_forget_unit(struct job *job, struct unit *unit);
 void save_sets_done(struct job *job);
 
 /* progress.c: the flow of one job */
 void progress_begin(struct core *core, struct job *job);
 void progress_advance(struct core *core, struct job *job);
-void progress_step_ended(struct core *core, struct task *task, const struct step_end *end,
+void progress_step_ended(struct core *core, struct unit *unit, const struct step_end *end,
                          bool started);
-void progress_task_due(struct core *core, struct task *task);
+void progress_unit_due(struct core *core, struct unit *unit);
+void progress_limit_due(struct core *core, struct unit *unit);
 void progress_fill_queue(struct core *core);
 void progress_hand_over(struct core *core, struct job *job);
 void progress_abandon(struct core *core, struct job *job, struct text reason);
-void task_move(struct core *core, struct task *task, enum task_state to, struct text detail);
+/* The outermost flow has ended, undone as far as it is to be. */
+void progress_flow_ended(struct core *core, struct job *job, enum job_state state);
 void job_move(struct core *core, struct job *job, enum job_state to, struct text detail);
+/* Out of the queue for a process slot. */
+void progress_dequeue(struct core *core, struct unit *unit);
+/* Takes its process slot back and forgets its step; what was sent must have ended. */
+void progress_forget_step(struct core *core, struct unit *unit);
+/* Every unit of the tree, levels included, in the order they stand. */
+void progress_each_unit(struct job *job, void (*visit)(struct core *core, struct unit *unit),
+                        struct core *core);
 
-/* attempt.c: one attempt of a task */
-/* Starts the attempt, or ends the task at once when its verb needs no process. */
-void attempt_begin(struct core *core, struct task *task);
-/* The attempt failed: retry or fail for good. */
-void attempt_failed(struct core *core, struct task *task, struct text failure_json,
-                    const char *class, struct text stderr_tail);
-void attempt_succeeded(struct core *core, struct task *task, struct text result_json,
-                       struct text stderr_tail, struct text note);
-void attempt_free_spec(struct task *task);
-
-/* outcome.c: what a step's end means */
-void outcome_of_step(struct core *core, struct task *task, const struct step_end *end,
-                     bool started);
+/* restore.c: the tree as the rows have it */
+void restore_tree(struct core *core, struct job *job, struct task_row *rows, size_t count);
 
 /* failure.c */
 struct failure {
@@ -408,32 +388,20 @@ struct failure {
     struct text message;
     struct text task; /* path, or none */
     int32_t attempt;
-    bool unknown; /* outcome: unknown */
-    int exit;     /* -1: null */
-    int signal;   /* 0: null */
+    bool unknown;     /* outcome: unknown */
+    int exit;         /* -1: null */
+    int signal;       /* 0: null */
+    int status;       /* 0: null */
+    struct text data; /* JSON, or none */
     struct text stderr_tail;
 };
 struct text failure_json(struct arena *arena, const struct failure *failure);
-
-/* scope.c: what the roots of expressions mean */
-struct scope {
-    struct job *job;
-    struct task *task;   /* NULL: the job's output */
-    struct text result;  /* root `result`, none: not there */
-    struct text failure; /* root `failure` */
-    struct arena *arena; /* for objects built on demand */
-};
-struct expr_scope scope_of(struct scope *scope);
-/* retry.value of the task's present attempt, none: it has no values. */
-struct text scope_retry_value(struct scope *scope);
 
 /* flows.c: the cache of compiled flows */
 /* NULL and a reason in `arena` when the text does not compile. */
 struct flow_entry *flows_take(struct core *core, const struct job_load *load, struct arena *arena,
                               struct text *ret_reason);
 void flows_give_back(struct core *core, struct flow_entry *entry);
-/* The number of the task called `name`, -1 when there is none. */
-int64_t flows_find_task(const struct flow_entry *entry, struct text name);
 void flows_done(struct core *core);
 
 #endif

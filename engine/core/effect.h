@@ -43,17 +43,23 @@ struct step_variable {
     struct text value;
 };
 
-/* A process to run. */
+/* A process to run, or (url is there) an HTTP request to make. */
 struct step_start {
     uint64_t step; /* number of the step, unique in this core */
     const struct text *argv;
     size_t argc;
-    const struct step_variable *env; /* all of it, but PATH HOME LANG which the shell adds first */
+    const struct step_variable *env; /* all but PATH HOME LANG, which the shell adds first */
     size_t env_count;
-    struct text cwd;      /* none: the engine's scratch folder */
-    struct text input;    /* stdin */
-    size_t out_max_bytes; /* of stdout; beyond: killed */
+    struct text cwd;      /* none: the engine's working folder for steps */
+    struct text input;    /* stdin, or the request's body */
+    struct text key;      /* idempotency key */
+    size_t out_max_bytes; /* of stdout or the response; beyond: killed */
     bool discard_out;     /* result: none */
+    struct text url;      /* none: a process */
+    struct text method;
+    const struct step_variable *headers;
+    size_t header_count;
+    bool input_is_json; /* Content-Type: application/json, unless a header says otherwise */
 };
 
 enum moved_what { MOVED_JOB, MOVED_TASK, MOVED_CLAIM, MOVED_LEASE };

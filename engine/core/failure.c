@@ -10,26 +10,27 @@ static void add_text(struct buffer *json, const char *key, struct text value)
         buffer_add_string(json, "null");
 }
 
+static void add_number(struct buffer *json, const char *key, bool is_there, int value)
+{
+    if (is_there)
+        buffer_printf(json, ",\"%s\":%d", key, value);
+    else
+        buffer_printf(json, ",\"%s\":null", key);
+}
+
 struct text failure_json(struct arena *arena, const struct failure *failure)
 {
     struct buffer json = {0};
     buffer_printf(&json, "{\"class\":\"%s\"", failure->class);
     add_text(&json, "message", failure->message);
     add_text(&json, "task", failure->task);
-    if (failure->attempt > 0)
-        buffer_printf(&json, ",\"attempt\":%d", (int)failure->attempt);
-    else
-        buffer_add_string(&json, ",\"attempt\":null");
+    add_number(&json, "attempt", failure->attempt > 0, failure->attempt);
     buffer_printf(&json, ",\"outcome\":\"%s\"", failure->unknown ? "unknown" : "known");
-    if (failure->exit >= 0)
-        buffer_printf(&json, ",\"exit\":%d", failure->exit);
-    else
-        buffer_add_string(&json, ",\"exit\":null");
-    if (failure->signal > 0)
-        buffer_printf(&json, ",\"signal\":%d", failure->signal);
-    else
-        buffer_add_string(&json, ",\"signal\":null");
-    buffer_add_string(&json, ",\"status\":null,\"data\":null");
+    add_number(&json, "exit", failure->exit >= 0, failure->exit);
+    add_number(&json, "signal", failure->signal > 0, failure->signal);
+    add_number(&json, "status", failure->status > 0, failure->status);
+    buffer_add_string(&json, ",\"data\":");
+    buffer_add_text(&json, failure->data.data ? failure->data : TEXT("null"));
     add_text(&json, "stderr", failure->stderr_tail);
     buffer_add_string(&json, ",\"child\":null}");
     struct text text = arena_text(arena, buffer_text(&json));

@@ -8,22 +8,11 @@
 
 #define UNUSED_FLOWS_MAX 256 /* compiled flows kept although no job runs them */
 
-static int compare_names(const void *a, const void *b, void *tasks)
-{
-    const struct flow_task *list = tasks;
-    return text_compare(list[*(const uint32_t *)a].name, list[*(const uint32_t *)b].name);
-}
-
 static struct flow_entry *new_entry(struct flow *flow, struct text hash)
 {
     struct flow_entry *entry = xcalloc(1, sizeof *entry);
     entry->flow = flow;
     entry->hash = arena_text(&flow->arena, hash);
-    uint32_t count = flow->top.task_count;
-    entry->by_name = xcalloc(count, sizeof *entry->by_name);
-    for (uint32_t i = 0; i < count; i++)
-        entry->by_name[i] = i;
-    qsort_r(entry->by_name, count, sizeof *entry->by_name, compare_names, (void *)flow->top.tasks);
     return entry;
 }
 
@@ -32,7 +21,6 @@ static void free_entry(struct core *core, struct flow_entry *entry)
     HASH_DEL(core->flows, entry);
     DL_DELETE(core->flow_list, entry);
     core->flow_count--;
-    free(entry->by_name);
     flow_free(entry->flow);
     free(entry);
 }
@@ -85,23 +73,6 @@ void flows_give_back(struct core *core, struct flow_entry *entry)
     CHECK(entry->jobs > 0);
     entry->jobs--;
     make_room(core);
-}
-
-int64_t flows_find_task(const struct flow_entry *entry, struct text name)
-{
-    const struct flow_level *level = &entry->flow->top;
-    size_t low = 0, high = level->task_count;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        int order = text_compare(level->tasks[entry->by_name[middle]].name, name);
-        if (order == 0)
-            return entry->by_name[middle];
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return -1;
 }
 
 void flows_done(struct core *core)

@@ -4,7 +4,7 @@
 #include <utlist.h>
 
 #include "base/alloc.h"
-#include "engine/core/core_private.h"
+#include "engine/core/tree_private.h"
 
 #define B               MACHINE_BIT
 #define UNLOCK_PAUSE_MS 200
@@ -69,18 +69,6 @@ void hold_move(struct core *core, struct job *job, enum hold_state to)
                TEXT_NONE);
 }
 
-static void forget_task(struct core *core, struct task *task)
-{
-    deadlines_cancel(&core->deadlines, &task->due);
-    if (task->queued)
-        DL_DELETE2(core->queue, task, queue_prev, queue_next);
-    if (task->step) {
-        HASH_DEL(core->steps, task);
-        core->processes--;
-    }
-    attempt_free_spec(task);
-}
-
 static void forget_save(struct core *core, struct job *job)
 {
     for (struct job **link = &core->to_save; *link; link = &(*link)->save_next) {
@@ -94,8 +82,7 @@ static void forget_save(struct core *core, struct job *job)
 void hold_free(struct core *core, struct job *job)
 {
     hold_move(core, job, HOLD_GONE);
-    for (uint32_t i = 0; i < job->task_count; i++)
-        forget_task(core, &job->tasks[i]);
+    tree_free(core, job);
     if (job->wants_save)
         forget_save(core, job);
     deadlines_cancel(&core->deadlines, &job->due);
@@ -153,27 +140,22 @@ void hold_unlocked(struct core *core, struct job *job, const struct core_event *
 }
 
 /* A step that was reserved but never sent has nothing to be killed. */
-static void kill_steps(struct core *core, struct job *job)
+static void kill_step(struct core *core, struct unit *unit)
 {
-    for (uint32_t i = 0; i < job->task_count; i++) {
-        struct task *task = &job->tasks[i];
-        deadlines_cancel(&core->deadlines, &task->due);
-        if (!task->step)
-            continue;
-        if (!task->step_sent) {
-            HASH_DEL(core->steps, task);
-            task->step = 0;
-            core->processes--;
-            job->steps--;
-            attempt_free_spec(task);
-            continue;
-        }
-        task->stop = STOP_DROP;
-        struct core_effect *effect = core_emit(core, EFFECT_STOP_STEP);
-        effect->u.stop.step = task->step;
-        effect->u.stop.grace_ms = 0;
-        core->counts.steps_killed++;
+    deadlines_cancel(&core->deadlines, &unit->due);
+    deadlines_cancel(&core->deadlines, &unit->limit);
+    if (!unit->step)
+        return;
+    if (!unit->step_sent) {
+        progress_forget_step(core, unit);
+        spec_free(unit);
+        return;
     }
+    unit->stop = STOP_DROP;
+    struct core_effect *effect = core_emit(core, EFFECT_STOP_STEP);
+    effect->u.stop.step = unit->step;
+    effect->u.stop.grace_ms = 0;
+    core->counts.steps_killed++;
 }
 
 void hold_drop(struct core *core, struct job *job, const char *why)
@@ -183,7 +165,7 @@ void hold_drop(struct core *core, struct job *job, const char *why)
     core->counts.dropped++;
     if (job->hold == HOLD_RUNNING) {
         core_trouble(core, "dropped", job, text_of(why));
-        kill_steps(core, job);
+        progress_each_unit(job, kill_step, core);
         job->save_tag = 0;
         job->save_waits = false;
         deadlines_cancel(&core->deadlines, &job->due);

@@ -1,23 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the end of a step's process means: a result, or a failure of some class. */
-#include "base/json.h"
-#include "engine/core/core_private.h"
+/* What the end of a step means: a result, or a failure of some class; of a verb or of a revert. */
+#include "engine/core/tree_private.h"
 
-#define QUOTED_MAX 200 /* of a bad output, in a message */
+/* The plan whose verb ran: the task's own, or its revert's. */
+static const struct flow_task *verb_of(const struct unit *unit)
+{
+    return unit->state == TASK_REVERTING ? unit->plan->revert : unit->plan;
+}
 
-static void fail(struct core *core, struct task *task, const struct step_end *end,
+static void fail(struct core *core, struct unit *unit, const struct step_end *end,
                  const char *class, struct text message)
 {
+    bool is_revert = unit->state == TASK_REVERTING;
     struct failure failure = {
         .class = class,
         .message = message,
-        .task = task->path,
-        .attempt = task->attempt,
+        .task = unit->path,
+        .attempt = is_revert ? unit->revert_attempt : unit->attempt,
+        .unknown = end->is_lost,
         .exit = end->exit_code,
         .signal = end->signal,
+        .status = end->status,
         .stderr_tail = end->err,
     };
-    attempt_failed(core, task, failure_json(&task->job->arena, &failure), class, end->err);
+    struct text json = failure_json(&unit->job->arena, &failure);
+    if (is_revert)
+        undo_failed(core, unit, json);
+    else
+        attempt_failed(core, unit, json, end->err);
 }
 
 static struct text trim_newline(struct text text)
@@ -38,13 +48,13 @@ static struct text as_json_string(struct arena *arena, struct text text)
     return result;
 }
 
-/* The result in JSON by the task's result mode; false: `ret_error` says why not. */
-static bool read_result(struct task *task, struct arena *scratch, struct text out,
+/* The result in JSON by the result mode; false: `ret_error` says why not. */
+static bool read_result(struct unit *unit, struct arena *scratch, struct text out,
                         struct text *ret_json, struct error *ret_error)
 {
-    struct arena *arena = &task->job->arena;
+    struct arena *arena = &unit->job->arena;
     struct json *json = NULL;
-    switch (task->plan->result) {
+    switch (verb_of(unit)->result) {
     case RESULT_NONE:
         *ret_json = TEXT("null");
         return true;
@@ -67,66 +77,116 @@ static bool read_result(struct task *task, struct arena *scratch, struct text ou
     UNREACHABLE();
 }
 
-static bool meets_expect(struct core *core, struct task *task, struct text result,
+/* {status, headers, body}: the body is JSON when it is, else text. */
+static struct text http_result(struct unit *unit, struct arena *scratch, const struct step_end *end,
+                               struct text out)
+{
+    struct json *json = NULL;
+    struct buffer text = {0};
+    buffer_printf(&text, "{\"status\":%d,\"headers\":", end->status);
+    buffer_add_text(&text, end->headers.data ? end->headers : TEXT("{}"));
+    buffer_add_string(&text, ",\"body\":");
+    if (json_parse(scratch, out, &json, NULL) == 0)
+        buffer_add_text(&text, json->raw);
+    else
+        buffer_add_json_string(&text, out);
+    buffer_add_char(&text, '}');
+    struct text result = arena_text(&unit->job->arena, buffer_text(&text));
+    buffer_done(&text);
+    return result;
+}
+
+static bool meets_expect(struct core *core, struct unit *unit, struct text result,
                          struct text *ret_message)
 {
-    const struct flow_condition *expect = task->plan->expect;
-    bool good = expect ? expect->constant : true;
-    if (expect && expect->expr) {
-        struct scope scope = {
-            .job = task->job, .task = task, .result = result, .arena = &core->scratch};
-        struct expr_scope roots = scope_of(&scope);
-        struct expr_error error = {0};
-        if (expr_eval_bool(expect->expr, &core->scratch, &roots, NULL, &good, &error) != 0) {
-            *ret_message = arena_printf(&core->scratch, "expect: %s", error.text);
-            return false;
-        }
+    const struct flow_condition *expect = verb_of(unit)->expect;
+    struct reading reading;
+    bool good = true;
+    if (!expect)
+        return true;
+    reading_begin(&reading, core, unit);
+    reading.scope.result = result;
+    if (!reading_condition(&reading, "expect", expect, &good)) {
+        *ret_message = arena_printf(&core->scratch, "expect: %s", reading.error.text);
+        return false;
     }
     if (!good)
         *ret_message = TEXT("expect: the condition is false for this result");
     return good;
 }
 
-static void succeed(struct core *core, struct task *task, const struct step_end *end)
+static void succeed(struct core *core, struct unit *unit, const struct step_end *end,
+                    struct text result, bool replaced)
 {
-    struct buffer clean = {0};
-    bool replaced = buffer_add_clean_utf8(&clean, end->out);
-    struct text result = TEXT_NONE, message = TEXT_NONE;
-    struct error error = {0};
-    if (!read_result(task, &core->scratch, buffer_text(&clean), &result, &error)) {
-        message = arena_printf(&core->scratch, "stdout is not JSON: %s", error.text);
-        fail(core, task, end, "expect", message);
-    } else if (result.len > core->options.payload_max_bytes) {
+    struct text message = TEXT_NONE;
+    struct text note =
+        replaced ? TEXT("stdout held NUL or malformed UTF-8: replaced by U+FFFD") : TEXT_NONE;
+    if (result.len > core->options.payload_max_bytes) {
         message = arena_printf(&core->scratch, "the result is larger than %zu bytes",
                                core->options.payload_max_bytes);
-        fail(core, task, end, "limit", message);
-    } else if (!meets_expect(core, task, result, &message)) {
-        fail(core, task, end, "expect", message);
+        fail(core, unit, end, "limit", message);
+    } else if (!meets_expect(core, unit, result, &message)) {
+        fail(core, unit, end, "expect", message);
+    } else if (unit->state == TASK_REVERTING) {
+        undo_succeeded(core, unit, note);
     } else {
-        struct text note =
-            replaced ? TEXT("stdout held NUL or malformed UTF-8: replaced by U+FFFD") : TEXT_NONE;
-        attempt_succeeded(core, task, result, end->err, note);
+        attempt_succeeded(core, unit, result, end->err, note);
     }
+}
+
+static void process_succeeded(struct core *core, struct unit *unit, const struct step_end *end)
+{
+    struct buffer clean = {0};
+    struct error error = {0};
+    struct text result = TEXT_NONE;
+    bool replaced = buffer_add_clean_utf8(&clean, end->out);
+    if (read_result(unit, &core->scratch, buffer_text(&clean), &result, &error))
+        succeed(core, unit, end, result, replaced);
+    else
+        fail(core, unit, end, "expect",
+             arena_printf(&core->scratch, "stdout is not JSON: %s", error.text));
     buffer_done(&clean);
 }
 
-void outcome_of_step(struct core *core, struct task *task, const struct step_end *end, bool started)
+static void response_came(struct core *core, struct unit *unit, const struct step_end *end)
+{
+    struct buffer clean = {0};
+    bool replaced = buffer_add_clean_utf8(&clean, end->out);
+    bool good = end->status >= 200 && end->status < 300;
+    if (good || verb_of(unit)->expect)
+        succeed(core, unit, end, http_result(unit, &core->scratch, end, buffer_text(&clean)),
+                replaced);
+    else
+        fail(core, unit, end, "http",
+             arena_printf(&core->scratch, "status %d: %.*s", end->status,
+                          clean.len > 200 ? 200 : (int)clean.len, clean.data ? clean.data : ""));
+    buffer_done(&clean);
+}
+
+void outcome_of_step(struct core *core, struct unit *unit, const struct step_end *end, bool started)
 {
     struct arena *scratch = &core->scratch;
-    if (!started) {
-        fail(core, task, end, "exit", end->reason);
-    } else if (task->stop == STOP_TIMEOUT) {
-        fail(core, task, end, "timeout",
-             arena_printf(scratch, "no end within %lld ms", (long long)task->timeout_ms));
+    bool is_http = verb_of(unit)->verb == VERB_HTTP;
+    if (unit->stop == STOP_TIMEOUT) {
+        fail(core, unit, end, "timeout",
+             arena_printf(scratch, "no end within %lld ms", (long long)unit->timeout_ms));
+    } else if (unit->stop == STOP_DEADLINE) {
+        fail(core, unit, end, "deadline", TEXT("the deadline passed"));
+    } else if (unit->stop == STOP_CANCEL) {
+        fail(core, unit, end, "cancelled", TEXT("the flow around it was stopped"));
+    } else if (!started) {
+        fail(core, unit, end, is_http ? "lost" : "exit", end->reason);
     } else if (end->out_overflow) {
-        fail(core, task, end, "limit",
-             arena_printf(scratch, "stdout is larger than %zu bytes; `result: none` discards it",
-                          core->options.payload_max_bytes));
+        fail(core, unit, end, "limit",
+             arena_printf(scratch, "%s is larger than %zu bytes; `result: none` discards it",
+                          is_http ? "the response" : "stdout", core->options.payload_max_bytes));
+    } else if (is_http) {
+        response_came(core, unit, end);
     } else if (end->signal) {
-        fail(core, task, end, "signal", arena_printf(scratch, "killed by signal %d", end->signal));
+        fail(core, unit, end, "signal", arena_printf(scratch, "killed by signal %d", end->signal));
     } else if (end->exit_code != 0) {
-        fail(core, task, end, "exit", arena_printf(scratch, "exited with code %d", end->exit_code));
+        fail(core, unit, end, "exit", arena_printf(scratch, "exited with code %d", end->exit_code));
     } else {
-        succeed(core, task, end);
+        process_succeeded(core, unit, end);
     }
 }

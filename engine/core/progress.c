@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The progress of one job's flow: what may start, what has ended, and how the job ends. */
+/* The progress of one job: its flow begins, events reach its units, and it ends. */
 #include <stdlib.h>
 #include <utlist.h>
 
 #include "base/timestamp.h"
-#include "engine/core/core_private.h"
+#include "engine/core/tree_private.h"
 
 #define LINES_AT_ONCE 400 /* history lines of one save: it stays small */
-
-/* ------------------------------------------------------------------------------------- moving */
 
 void job_move(struct core *core, struct job *job, enum job_state to, struct text detail)
 {
@@ -19,57 +17,7 @@ void job_move(struct core *core, struct job *job, enum job_state to, struct text
     core_moved(core, MOVED_JOB, job, NULL, from, job_state_name(to), detail);
 }
 
-static void push_ready(struct job *job, struct task *task)
-{
-    job->ready = arena_grow(&job->arena, job->ready, job->ready_count, job->ready_count + 1,
-                            &job->ready_capacity, sizeof(struct task *));
-    job->ready[job->ready_count++] = task;
-}
-
-static void meet_needs(struct job *job, const struct task *task)
-{
-    for (size_t i = 0; i < task->plan->dependent_count; i++) {
-        struct task *dependent = &job->tasks[task->plan->dependents[i]];
-        CHECK(dependent->open_needs > 0);
-        if (--dependent->open_needs == 0)
-            push_ready(job, dependent);
-    }
-}
-
-static void fail_job(struct job *job, const struct task *task)
-{
-    if (job->failing)
-        return;
-    job->failing = true;
-    job->failure = task->failure;
-}
-
-void task_move(struct core *core, struct task *task, enum task_state to, struct text detail)
-{
-    struct job *job = task->job;
-    const char *from = task_state_name((enum task_state)task->state);
-    machine_move(&task_machine, &task->state, (int)to);
-    struct task_change *change = save_task(job, task);
-    change->begins |= to == TASK_RUNNING;
-    change->ends = task_state_is_final(to);
-    save_line(job, task, (int)to, detail);
-    save_wanted(core, job);
-    core_moved(core, MOVED_TASK, job, task, from, task_state_name(to), detail);
-    if (!task_state_is_final(to))
-        return;
-    job->tasks_open--;
-    if (to == TASK_FAILURE)
-        fail_job(job, task);
-    else if (!job->failing)
-        meet_needs(job, task);
-}
-
 /* ---------------------------------------------------------------------------------- beginning */
-
-static int compare_rows(const void *a, const void *b)
-{
-    return text_compare(((const struct task_row *)a)->path, ((const struct task_row *)b)->path);
-}
 
 static void copy_load(struct job *job)
 {
@@ -80,6 +28,8 @@ static void copy_load(struct job *job)
     load->flow_hash = TEXT_NONE;
     load->input = arena_text(arena, load->input);
     load->key = arena_text(arena, load->key);
+    load->tasks = NULL;
+    load->task_count = 0;
     job->save_no = load->row.save_no;
     job->inbox_seq = load->row.inbox_seq;
     job->inbox_applied = load->row.inbox_applied;
@@ -105,60 +55,18 @@ static void build_job_root(struct job *job)
     buffer_done(&json);
 }
 
-static void restore_task(struct job *job, struct task *task, const struct task_row *row)
+/* The job as a task: the outermost flow has a retry, a timeout and a deadline like any other. */
+static const struct flow_task *plan_of_job(struct job *job)
 {
-    task->state = (int)row->state;
-    task->saved_state = (int)row->state;
-    task->attempt = row->attempt;
-    task->result = arena_text(&job->arena, row->result);
-    task->failure = arena_text(&job->arena, row->failure);
-    task->earlier = arena_text(&job->arena, row->internal);
-    job->bytes += task->result.len;
-    task->resumes = row->state == TASK_RUNNING || row->state == TASK_RETRYING;
-    job->resuming += row->state == TASK_RUNNING;
-}
-
-static void make_tasks(struct job *job, struct task_row *rows, size_t count)
-{
-    const struct flow_level *level = &job->flow->flow->top;
-    job->task_count = level->task_count;
-    job->tasks = arena_calloc(&job->arena, level->task_count, sizeof *job->tasks);
-    qsort(rows, count, sizeof *rows, compare_rows);
-    for (uint32_t i = 0; i < level->task_count; i++) {
-        struct task *task = &job->tasks[i];
-        task->plan = &level->tasks[i];
-        task->job = job;
-        task->path = task->plan->name;
-        task->change = -1;
-        task->due.kind = DUE_TASK;
-        task->due.owner = task;
-        struct task_row key = {.path = task->path};
-        const struct task_row *row =
-            count ? bsearch(&key, rows, count, sizeof key, compare_rows) : NULL;
-        if (row)
-            restore_task(job, task, row);
-        if (!task_state_is_final((enum task_state)task->state))
-            job->tasks_open++;
-    }
-}
-
-static bool is_met(const struct job *job, const struct flow_need *need)
-{
-    int state = job->tasks[need->task].state;
-    return state == TASK_SUCCESS || state == TASK_SKIPPED;
-}
-
-static void schedule(struct job *job)
-{
-    for (uint32_t i = 0; i < job->task_count; i++) {
-        struct task *task = &job->tasks[i];
-        for (size_t j = 0; j < task->plan->need_count; j++)
-            task->open_needs += !is_met(job, &task->plan->needs[j]);
-        if (task->state == TASK_FAILURE)
-            fail_job(job, task);
-        else if (!task_state_is_final((enum task_state)task->state) && task->open_needs == 0)
-            push_ready(job, task);
-    }
+    const struct flow *flow = job->flow->flow;
+    struct flow_task *plan = arena_calloc(&job->arena, 1, sizeof *plan);
+    plan->verb = VERB_TASKS;
+    plan->nested = &flow->top;
+    plan->retry = flow->retry;
+    plan->timeout_ms = flow->timeout_ms;
+    plan->deadline_ms = flow->deadline_ms;
+    plan->on_failure = flow->on_failure;
+    return plan;
 }
 
 void progress_begin(struct core *core, struct job *job)
@@ -170,8 +78,6 @@ void progress_begin(struct core *core, struct job *job)
     struct text reason = TEXT_NONE;
     job->flow = flows_take(core, &job->load, &core->scratch, &reason);
     copy_load(job);
-    job->load.tasks = NULL;
-    job->load.task_count = 0;
     job->held_since_ms = core->now_ms;
     hold_move(core, job, HOLD_RUNNING);
     build_job_root(job);
@@ -179,199 +85,213 @@ void progress_begin(struct core *core, struct job *job)
         progress_abandon(core, job, reason);
         return;
     }
-    make_tasks(job, rows, count);
-    schedule(job);
+    job->root = unit_new(job, UNIT_JOB, plan_of_job(job), NULL, 0);
+    restore_tree(core, job, rows, count);
     progress_advance(core, job);
 }
 
 /* ------------------------------------------------------------------------------------- ending */
 
-static void end_job(struct core *core, struct job *job, enum job_state state)
+static void end_job(struct core *core, struct job *job)
 {
-    job_move(core, job, state, TEXT_NONE);
+    job_move(core, job, job->final_state, TEXT_NONE);
     struct change_set *set = job->open;
-    set->state = state;
+    set->state = job->final_state;
     set->ends_claim = true;
-    set->failure = state == JOB_SUCCESS ? TEXT_NONE : job->failure;
+    set->output = job->final_state == JOB_SUCCESS ? job->output : TEXT_NONE;
+    set->failure = job->final_state == JOB_SUCCESS ? TEXT_NONE : job->failure;
 }
 
-static void skip_rest(struct core *core, struct job *job)
+void progress_flow_ended(struct core *core, struct job *job, enum job_state state)
 {
-    for (uint32_t i = 0; i < job->task_count; i++) {
-        struct task *task = &job->tasks[i];
-        if (task->state == TASK_PENDING)
-            task_move(core, task, TASK_SKIPPED, TEXT("failed"));
-        else if (task->state == TASK_RETRYING)
-            task_move(core, task, TASK_FAILURE, TEXT("failed"));
-    }
+    const struct flow_task *last = job->flow->flow->finally;
+    job->flow_ended = true;
+    job->final_state = state;
+    if (!job->flow->flow->top.output)
+        job->output = TEXT_NONE;
+    if (last && !job->last)
+        job->last = unit_new(job, UNIT_FINALLY, last, NULL, 0);
+    if (job->last)
+        unit_push(job->last);
 }
 
-static void succeed_job(struct core *core, struct job *job)
+static void release(struct core *core, struct job *job)
 {
-    const struct template *output = job->flow->flow->top.output;
-    struct scope scope = {.job = job, .arena = &core->scratch};
-    struct expr_scope roots = scope_of(&scope);
-    struct expr_error error = {0};
-    struct buffer json = {.max_bytes = core->options.payload_max_bytes};
-    if (output && template_eval(output, &core->scratch, &roots, NULL, &json, &error) != 0) {
-        struct text message = arena_printf(&core->scratch, "output: %s", error.text);
-        job->failure = failure_json(
-            &job->arena, &(struct failure){.class = "expression", .message = message, .exit = -1});
-        end_job(core, job, JOB_FAILURE);
-    } else if (json.overflowed) {
-        struct text message = arena_printf(&core->scratch, "output: larger than %zu bytes",
-                                           core->options.payload_max_bytes);
-        job->failure = failure_json(
-            &job->arena, &(struct failure){.class = "limit", .message = message, .exit = -1});
-        end_job(core, job, JOB_FAILURE);
-    } else {
-        end_job(core, job, JOB_SUCCESS);
-        job->open->output = output ? arena_text(&job->arena, buffer_text(&json)) : TEXT_NONE;
-    }
-    buffer_done(&json);
+    job_move(core, job, JOB_READY, TEXT("released"));
+    job->open->state = JOB_READY;
+    job->open->ends_claim = true;
 }
 
-/* An attempt that a takeover continues may end like any running one, also when the job fails. */
-static bool may_begin(const struct task *task)
-{
-    const struct job *job = task->job;
-    return !job->handing_over && (!job->failing || (task->resumes && task->state == TASK_RUNNING));
-}
-
-/* Nothing runs any more and nothing may start: the job fails, is handed over, or has succeeded. */
 static void end_if_done(struct core *core, struct job *job)
 {
-    if (job->steps > 0 || job->open->ends_claim || job->sent->ends_claim)
+    if (job->steps > 0)
         return;
-    if (job->failing && job->resuming == 0) {
-        skip_rest(core, job);
-        end_job(core, job, JOB_FAILURE);
-    } else if (!job->failing && job->tasks_open == 0) {
-        succeed_job(core, job);
-    } else if (job->handing_over) {
-        job_move(core, job, JOB_READY, TEXT("released"));
-        job->open->state = JOB_READY;
-        job->open->ends_claim = true;
-    }
+    bool last_ended = !job->last || unit_has_ended(job->last);
+    if (job->flow_ended && last_ended)
+        end_job(core, job);
+    else if (job->handing_over)
+        release(core, job);
 }
 
 /* ---------------------------------------------------------------------------------- advancing */
 
-static void expression_failed(struct core *core, struct task *task, const char *where,
-                              const struct expr_error *error)
+static bool is_ending(const struct job *job)
 {
-    struct failure failure = {
-        .class = "expression",
-        .message = arena_printf(&core->scratch, "%s: %s", where, error->text),
-        .task = task->path,
-        .attempt = task->attempt,
-        .exit = -1,
-    };
-    task->failure = failure_json(&task->job->arena, &failure);
-    task_move(core, task, TASK_FAILURE, TEXT("if"));
+    return job->hold != HOLD_RUNNING || job->sent->ends_claim || job->open->ends_claim;
 }
 
-/* False when the task is passed over, or its condition failed. */
-static bool passes_if(struct core *core, struct task *task)
+/* What a condition of `finally` decides: it has no level to be passed over in. */
+static bool passes_if(struct core *core, struct unit *last)
 {
-    const struct flow_condition *condition = task->plan->run_if;
-    bool runs = condition ? condition->constant : true;
-    if (condition && condition->expr) {
-        struct scope scope = {.job = task->job, .task = task, .arena = &core->scratch};
-        struct expr_scope roots = scope_of(&scope);
-        struct expr_error error = {0};
-        if (expr_eval_bool(condition->expr, &core->scratch, &roots, NULL, &runs, &error) != 0) {
-            expression_failed(core, task, "if", &error);
-            return false;
-        }
+    struct reading reading;
+    bool runs = true;
+    if (!last->plan->run_if || last->state != TASK_PENDING)
+        return true;
+    reading_begin(&reading, core, last);
+    if (!reading_condition(&reading, "finally.if", last->plan->run_if, &runs)) {
+        unit_fail(core, last, reading_failure(&reading), TEXT("if"));
+        return false;
     }
-    if (!runs)
-        task_move(core, task, TASK_SKIPPED, TEXT("if"));
+    if (!runs) {
+        last->how = HOW_IF;
+        unit_move(core, last, TASK_SKIPPED, TEXT("if"));
+    }
     return runs;
 }
 
-static void consider(struct core *core, struct task *task)
+static void consider(struct core *core, struct unit *unit)
 {
-    if (!may_begin(task))
+    if (unit->kind == UNIT_FINALLY && !unit->job->handing_over && !passes_if(core, unit))
         return;
-    if (task->state == TASK_PENDING && !passes_if(core, task))
-        return;
-    attempt_begin(core, task);
+    level_consider(core, unit);
 }
 
 void progress_advance(struct core *core, struct job *job)
 {
-    if (job->hold != HOLD_RUNNING || job->sent->ends_claim || job->open->ends_claim)
+    if (is_ending(job))
         return;
-    while (job->ready_first < job->ready_count) {
-        if (job->open->line_count >= LINES_AT_ONCE)
-            return; /* goes on when this save is durable */
-        consider(core, job->ready[job->ready_first++]);
-    }
-    job->ready_first = job->ready_count = 0;
-    end_if_done(core, job);
+    struct unit *unit;
+    while (job->open->line_count < LINES_AT_ONCE && (unit = unit_pop(job)))
+        consider(core, unit);
+    if (job->work_first == job->work_count)
+        end_if_done(core, job);
+    save_wanted(core, job); /* what is left goes on when this save is durable */
+}
+
+void progress_dequeue(struct core *core, struct unit *unit)
+{
+    DL_DELETE2(core->queue, unit, queue_prev, queue_next);
+    unit->queued = false;
+    if (unit->state == TASK_PENDING)
+        level_activate(unit, false);
 }
 
 void progress_fill_queue(struct core *core)
 {
     while (core->queue && core->processes < core->options.processes && core_may_begin(core)) {
-        struct task *task = core->queue;
-        DL_DELETE2(core->queue, task, queue_prev, queue_next);
-        task->queued = false;
-        if (task->job->hold != HOLD_RUNNING || !may_begin(task))
+        struct unit *unit = core->queue;
+        progress_dequeue(core, unit);
+        if (is_ending(unit->job))
             continue;
-        attempt_begin(core, task);
-        progress_advance(core, task->job);
+        unit_push(unit);
+        progress_advance(core, unit->job);
     }
 }
 
 /* ------------------------------------------------------------------------------- what happened */
 
-void progress_step_ended(struct core *core, struct task *task, const struct step_end *end,
+void progress_forget_step(struct core *core, struct unit *unit)
+{
+    HASH_DEL(core->steps, unit);
+    unit->step = 0;
+    unit->step_sent = false;
+    unit->stop = STOP_NONE;
+    core->processes--;
+    unit->job->steps--;
+}
+
+void progress_step_ended(struct core *core, struct unit *unit, const struct step_end *end,
                          bool started)
 {
-    struct job *job = task->job;
-    enum stop_reason stop = task->stop;
-    HASH_DEL(core->steps, task);
-    task->step = 0;
-    task->step_sent = false;
-    task->stop = STOP_NONE;
-    core->processes--;
-    job->steps--;
+    struct job *job = unit->job;
+    enum stop_reason stop = unit->stop;
+    progress_forget_step(core, unit);
     core->counts.steps_ended++;
-    deadlines_cancel(&core->deadlines, &task->due);
+    deadlines_cancel(&core->deadlines, &unit->due);
     if (job->hold == HOLD_RUNNING && stop != STOP_DROP) {
         /* Stopped for a hand-over its attempt is not over: the next owner continues it. */
-        bool finished = started && stop == STOP_HANDOVER && end->signal == 0 && end->exit_code == 0;
-        task->stop = stop;
+        bool finished = started && end->signal == 0 && end->exit_code == 0;
+        unit->stop = stop;
         if (stop != STOP_HANDOVER || finished)
-            outcome_of_step(core, task, end, started);
-        task->stop = STOP_NONE;
+            outcome_of_step(core, unit, end, started);
+        unit->stop = STOP_NONE;
     }
-    attempt_free_spec(task);
+    if (!unit->step)
+        spec_free(unit);
     if (job->hold == HOLD_RUNNING)
         progress_advance(core, job);
     else
         hold_step_gone(core, job);
 }
 
-void progress_task_due(struct core *core, struct task *task)
+static void stop_step(struct core *core, struct unit *unit, enum stop_reason why)
 {
-    struct job *job = task->job;
-    if (job->hold != HOLD_RUNNING)
-        return;
-    if (task->state == TASK_RETRYING) {
-        push_ready(job, task);
-        progress_advance(core, job);
-        return;
-    }
-    if (!task->step_sent || task->stop != STOP_NONE)
-        return;
-    task->stop = STOP_TIMEOUT;
+    unit->stop = why;
     struct core_effect *effect = core_emit(core, EFFECT_STOP_STEP);
-    effect->u.stop.step = task->step;
+    effect->u.stop.step = unit->step;
     effect->u.stop.grace_ms = core->options.grace_ms;
     core->counts.steps_killed++;
+}
+
+/* The time of a flow's attempt is over: what runs in it is told to stop, and it fails. */
+static void time_out_flow(struct core *core, struct unit *unit)
+{
+    struct failure failure = {
+        .class = "timeout",
+        .message = TEXT("the attempt of the flow took too long"),
+        .task = unit->path,
+        .attempt = unit->attempt,
+        .exit = -1,
+    };
+    unit->failure = failure_json(&unit->job->arena, &failure);
+    if (unit->kind != UNIT_JOB)
+        unit_note(core, unit);
+    level_fail(core, unit->inner, unit->failure, ++unit->job->failures);
+    for (uint32_t i = 0; i < unit->inner->plan->task_count; i++)
+        unit_cancel(core, &unit->inner->units[i], "the flow around it timed out", STOP_CANCEL);
+    level_settle(core, unit->inner);
+}
+
+static void unit_due(struct core *core, struct unit *unit)
+{
+    if (unit->rounds && unit->rounds->waiting)
+        rounds_due(core, unit);
+    else if (unit->step_sent && unit->stop == STOP_NONE)
+        stop_step(core, unit, STOP_TIMEOUT);
+    else if (unit->state == TASK_RETRYING || (unit->state == TASK_REVERTING && !unit->step))
+        unit_push(unit);
+    else if (unit->inner && !unit->inner->ended && unit->state == TASK_RUNNING)
+        time_out_flow(core, unit);
+}
+
+void progress_unit_due(struct core *core, struct unit *unit)
+{
+    if (is_ending(unit->job))
+        return;
+    unit_due(core, unit);
+    progress_advance(core, unit->job);
+}
+
+/* `deadline`: over everything in it, its retries included. */
+void progress_limit_due(struct core *core, struct unit *unit)
+{
+    if (is_ending(unit->job) || unit_has_ended(unit) || unit->state == TASK_REVERTING)
+        return;
+    unit->expired = true;
+    if (unit->inner)
+        unit->failure = cancelled_failure(core, unit, "deadline", "the deadline passed");
+    unit_cancel(core, unit, "the deadline passed", STOP_DEADLINE);
+    progress_advance(core, unit->job);
 }
 
 void progress_hand_over(struct core *core, struct job *job)
@@ -380,47 +300,68 @@ void progress_hand_over(struct core *core, struct job *job)
     progress_advance(core, job);
 }
 
-/* Back to what is durable: the rows say what really was recorded. A step that was reserved but not
- * sent never runs. */
-static void roll_back(struct core *core, struct task *task)
+/* --------------------------------------------------------------------------------- abandoning */
+
+static void visit(struct core *core, struct unit *unit,
+                  void (*what)(struct core *core, struct unit *unit))
 {
-    struct job *job = task->job;
-    task->change = -1;
-    if (task->step && !task->step_sent) {
-        HASH_DEL(core->steps, task);
-        task->step = 0;
-        core->processes--;
-        job->steps--;
-        attempt_free_spec(task);
+    what(core, unit);
+    for (uint32_t i = 0; unit->inner && i < unit->inner->plan->task_count; i++)
+        visit(core, &unit->inner->units[i], what);
+}
+
+void progress_each_unit(struct job *job, void (*what)(struct core *core, struct unit *unit),
+                        struct core *core)
+{
+    for (struct unit *unit = job->units; unit; unit = unit->all_next)
+        visit(core, unit, what);
+}
+
+/* Back to what is durable: the rows say what really was recorded. A step that was reserved but not
+ * sent never runs; one that runs may end, and changes nothing. */
+static void roll_back(struct core *core, struct unit *unit)
+{
+    unit->change = -1;
+    unit->in_work = false;
+    if (unit->step && !unit->step_sent) {
+        progress_forget_step(core, unit);
+        spec_free(unit);
+    } else if (unit->step_sent) {
+        unit->stop = STOP_DROP;
+        struct core_effect *effect = core_emit(core, EFFECT_STOP_STEP);
+        effect->u.stop.step = unit->step;
+        effect->u.stop.grace_ms = 0;
     }
-    if (task->state != task->saved_state) {
-        task->state = task->saved_state;
-        task->result = TEXT_NONE;
-    }
-    job->tasks_open += !task_state_is_final((enum task_state)task->state);
+    if (unit->state != unit->saved_state)
+        unit->result = TEXT_NONE;
+    unit->state = unit->saved_state;
+}
+
+static void close_unit(struct core *core, struct unit *unit)
+{
+    if (unit->kind == UNIT_JOB)
+        return;
+    unit->failure = unit->job->failure;
+    if (unit->state == TASK_RUNNING || unit->state == TASK_RETRYING)
+        unit_move(core, unit, TASK_FAILURE, TEXT("failed"));
+    else if (unit->state == TASK_REVERTING)
+        unit_move(core, unit, TASK_REVERT_FAILURE, TEXT("failed"));
+    else if (unit->state == TASK_PENDING)
+        unit_move(core, unit, TASK_SKIPPED, TEXT("failed"));
 }
 
 /* The job cannot go on here for a reason of its own: it ends FAILURE, with the reason. */
 void progress_abandon(struct core *core, struct job *job, struct text reason)
 {
     struct failure failure = {.class = "limit", .message = reason, .exit = -1};
-    job->failure = failure_json(&job->arena, &failure);
-    job->failing = true;
-    job->ready_first = job->ready_count = 0;
-    job->resuming = 0;
-    job->tasks_open = 0;
     save_forget(job->open);
+    job->work_first = job->work_count = 0;
     job->state = (int)(job->load.row.state == JOB_REVERTING ? JOB_REVERTING : JOB_RUNNING);
-    for (uint32_t i = 0; i < job->task_count; i++)
-        roll_back(core, &job->tasks[i]);
-    for (uint32_t i = 0; i < job->task_count; i++) {
-        struct task *task = &job->tasks[i];
-        task->resumes = false;
-        if (task->step || (task->state != TASK_RUNNING && task->state != TASK_RETRYING))
-            continue;
-        task->failure = job->failure;
-        task_move(core, task, TASK_FAILURE, TEXT("failed"));
-    }
+    progress_each_unit(job, roll_back, core);
+    job->failure = failure_json(&job->arena, &failure);
+    progress_each_unit(job, close_unit, core);
+    job->flow_ended = true;
+    job->final_state = JOB_FAILURE;
+    job->last = NULL;
     progress_advance(core, job);
-    save_wanted(core, job);
 }

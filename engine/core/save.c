@@ -2,7 +2,7 @@
 /* Save before act: the open set of changes, the one in flight, and the outbox behind it. */
 #include <utlist.h>
 
-#include "engine/core/core_private.h"
+#include "engine/core/tree_private.h"
 
 #define BUSY_PAUSE_MS 20
 
@@ -15,41 +15,69 @@ static struct change_set *open_set(struct job *job)
     return set;
 }
 
-struct task_change *save_task(struct job *job, struct task *task)
+struct task_change *save_unit(struct job *job, struct unit *unit)
 {
     struct change_set *set = open_set(job);
-    if (task->change < 0) {
+    if (unit->change < 0) {
         size_t count = set->task_count;
         set->tasks = arena_grow(&set->arena, set->tasks, count, count + 1, &set->task_capacity,
                                 sizeof *set->tasks);
         set->owners = arena_grow(&set->arena, set->owners, count, count + 1, &set->owner_capacity,
-                                 sizeof(struct task *));
+                                 sizeof(struct unit *));
         set->tasks[count] = (struct task_change){0};
-        set->owners[count] = task;
-        task->change = (int)count;
+        set->owners[count] = unit;
+        unit->change = (int)count;
         set->task_count++;
     }
-    struct task_change *change = &set->tasks[task->change];
-    change->row.path = task->path;
-    change->row.state = (enum task_state)task->state;
-    change->row.attempt = task->attempt;
-    change->row.result = task->result;
-    change->row.failure = task->failure;
-    change->row.internal = task->earlier;
+    struct task_change *change = &set->tasks[unit->change];
+    change->row.path = unit->path;
+    change->row.state = (enum task_state)unit->state;
+    change->row.attempt = unit->attempt;
+    change->row.result = unit->result;
+    change->row.failure = unit->failure;
+    change->row.internal = notes_write(&set->arena, unit);
     return change;
 }
 
-void save_line(struct job *job, const struct task *task, int state, struct text detail)
+void save_line(struct job *job, const struct unit *unit, int state, struct text detail)
 {
     struct change_set *set = open_set(job);
     set->lines = arena_grow(&set->arena, set->lines, set->line_count, set->line_count + 1,
                             &set->line_capacity, sizeof *set->lines);
     set->lines[set->line_count++] = (struct history_line){
-        .task = task ? task->path : TEXT_NONE,
-        .attempt = task ? task->attempt : 0,
+        .task = unit ? unit->path : TEXT_NONE,
+        .attempt = unit ? unit->attempt : 0,
         .state = state,
         .detail = arena_text(&set->arena, detail),
     };
+}
+
+void save_start(struct job *job, struct unit *unit)
+{
+    struct change_set *set = open_set(job);
+    set->starts = arena_grow(&set->arena, set->starts, set->start_count, set->start_count + 1,
+                             &set->start_capacity, sizeof(struct unit *));
+    set->starts[set->start_count++] = unit;
+}
+
+static void forget_in(struct unit **list, size_t count, const struct unit *unit)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == unit)
+            list[i] = NULL;
+    }
+}
+
+void save_forget_unit(struct job *job, struct unit *unit)
+{
+    if (unit->change >= 0)
+        job->open->owners[unit->change] = NULL;
+    forget_in(job->open->starts, job->open->start_count, unit);
+    forget_in(job->sent->owners, job->sent->task_count, unit);
+    forget_in(job->sent->starts, job->sent->start_count, unit);
+    forget_in(job->outbox, job->outbox_count, unit);
+    if (unit->in_work)
+        forget_in(job->work, job->work_count, unit);
 }
 
 void save_forget(struct change_set *set)
@@ -115,8 +143,10 @@ static void send(struct core *core, struct job *job)
     struct change_set *set = job->open;
     job->open = job->sent;
     job->sent = set;
-    for (size_t i = 0; i < set->task_count; i++)
-        set->owners[i]->change = -1;
+    for (size_t i = 0; i < set->task_count; i++) {
+        if (set->owners[i])
+            set->owners[i]->change = -1;
+    }
     save_again(core, job);
 }
 
@@ -132,14 +162,20 @@ void save_flush(struct core *core)
 
 /* ----------------------------------------------------------------------------------- outbox */
 
-static void start_step(struct core *core, struct task *task)
+static void start_step(struct core *core, struct unit *unit)
 {
     struct core_effect *effect = core_emit(core, EFFECT_START_STEP);
-    effect->u.start = *task->spec;
-    task->step_sent = true;
+    effect->u.start = *unit->spec;
+    unit->step_sent = true;
     core->counts.steps_started++;
-    if (task->timeout_ms > 0)
-        deadlines_set(&core->deadlines, &task->due, core->now_ms + task->timeout_ms);
+    if (unit->timeout_ms > 0)
+        deadlines_set(&core->deadlines, &unit->due, core->now_ms + unit->timeout_ms);
+    if (unit->stop == STOP_NONE)
+        return;
+    /* It was told to stop before it was durable. */
+    effect = core_emit(core, EFFECT_STOP_STEP);
+    effect->u.stop.step = unit->step;
+    effect->u.stop.grace_ms = 0;
 }
 
 void save_release_outbox(struct core *core, struct job *job)
@@ -147,8 +183,9 @@ void save_release_outbox(struct core *core, struct job *job)
     if (job->hold != HOLD_RUNNING || core->lease.state != LEASE_GOOD)
         return;
     for (size_t i = 0; i < job->outbox_count; i++) {
-        if (job->outbox[i]->step && !job->outbox[i]->step_sent)
-            start_step(core, job->outbox[i]);
+        struct unit *unit = job->outbox[i];
+        if (unit && unit->step && !unit->step_sent)
+            start_step(core, unit);
     }
     job->outbox_count = 0;
 }
@@ -157,7 +194,7 @@ static void fill_outbox(struct job *job, const struct change_set *set)
 {
     size_t count = job->outbox_count + set->start_count;
     job->outbox = arena_grow(&job->arena, job->outbox, job->outbox_count, count,
-                             &job->outbox_capacity, sizeof(struct task *));
+                             &job->outbox_capacity, sizeof(struct unit *));
     for (size_t i = 0; i < set->start_count; i++)
         job->outbox[job->outbox_count++] = set->starts[i];
 }
@@ -188,8 +225,10 @@ static void saved(struct core *core, struct job *job, const struct save_answer *
 {
     struct change_set *set = job->sent;
     job->save_no++;
-    for (size_t i = 0; i < set->task_count; i++)
-        set->owners[i]->saved_state = (int)set->tasks[i].row.state;
+    for (size_t i = 0; i < set->task_count; i++) {
+        if (set->owners[i])
+            set->owners[i]->saved_state = (int)set->tasks[i].row.state;
+    }
     fill_outbox(job, set);
     bool ends = set->ends_claim;
     save_forget(set);

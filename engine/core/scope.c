@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the roots of expressions mean: input, job, tasks, result, failure, retry. */
-#include "engine/core/core_private.h"
+/* What the roots of expressions mean: input, job, tasks, item, index, prev, round, retry, result,
+ * failure, failures. */
+#include "engine/core/tree_private.h"
 
 static struct text or_null(struct text json)
 {
     return json.data ? json : TEXT("null");
-}
-
-static struct text state_json(struct arena *arena, const struct task *task)
-{
-    return arena_printf(arena, "\"%s\"", task_state_name((enum task_state)task->state));
-}
-
-static bool has_ended(const struct task *task)
-{
-    return task_state_is_final((enum task_state)task->state);
-}
-
-static void add_task(struct buffer *json, const struct task *task)
-{
-    buffer_add_string(json, "{\"result\":");
-    buffer_add_text(json, has_ended(task) ? or_null(task->result) : TEXT("null"));
-    buffer_add_string(json, ",\"failure\":");
-    buffer_add_text(json, has_ended(task) ? or_null(task->failure) : TEXT("null"));
-    buffer_printf(json, ",\"state\":\"%s\"}", task_state_name((enum task_state)task->state));
 }
 
 static struct text take(struct arena *arena, struct buffer *json)
@@ -33,20 +15,83 @@ static struct text take(struct arena *arena, struct buffer *json)
     return text;
 }
 
+/* ------------------------------------------------------------------------------------- tasks */
+
+/* What was undone keeps the result it had. */
+static bool has_ended(const struct unit *unit)
+{
+    return unit_has_ended(unit) || unit->state == TASK_REVERTING;
+}
+
+static struct text result_of(struct scope *scope, const struct unit *unit)
+{
+    if (!has_ended(unit))
+        return TEXT("null");
+    bool failed = unit->state == TASK_FAILURE || unit->state == TASK_SKIPPED;
+    if (unit->each && !failed)
+        return each_result(scope->arena, unit);
+    return failed ? TEXT("null") : or_null(unit->result);
+}
+
+static struct text failure_of(const struct unit *unit)
+{
+    return has_ended(unit) ? or_null(unit->failure) : TEXT("null");
+}
+
+static void add_task(struct scope *scope, struct buffer *json, const struct unit *unit)
+{
+    buffer_add_string(json, "{\"result\":");
+    buffer_add_text(json, result_of(scope, unit));
+    buffer_add_string(json, ",\"failure\":");
+    buffer_add_text(json, failure_of(unit));
+    buffer_printf(json, ",\"state\":\"%s\"}", task_state_name((enum task_state)unit->state));
+}
+
+/* The level whose tasks are seen first, then those around it. */
+static struct level *first_level(const struct scope *scope)
+{
+    if (scope->level)
+        return scope->level;
+    for (const struct unit *unit = scope->unit; unit; unit = unit_outer(unit)) {
+        if (unit->level)
+            return unit->level;
+    }
+    return scope->job->root ? scope->job->root->inner : NULL;
+}
+
+static struct level *level_around(const struct level *level)
+{
+    for (const struct unit *unit = level->owner; unit; unit = unit_outer(unit)) {
+        if (unit->level)
+            return unit->level;
+    }
+    return NULL;
+}
+
 static struct text all_tasks(struct scope *scope)
 {
     struct buffer json = {0};
+    struct level *level = first_level(scope);
     buffer_add_char(&json, '{');
-    for (uint32_t i = 0; i < scope->job->task_count; i++) {
-        const struct task *task = &scope->job->tasks[i];
+    for (uint32_t i = 0; level && i < level->plan->task_count; i++) {
         if (i > 0)
             buffer_add_char(&json, ',');
-        buffer_add_json_string(&json, task->path);
+        buffer_add_json_string(&json, level->units[i].plan->name);
         buffer_add_char(&json, ':');
-        add_task(&json, task);
+        add_task(scope, &json, &level->units[i]);
     }
     buffer_add_char(&json, '}');
     return take(scope->arena, &json);
+}
+
+static const struct unit *find_unit(struct scope *scope, struct text name)
+{
+    for (struct level *level = first_level(scope); level; level = level_around(level)) {
+        int64_t number = flow_level_find(level->plan, name);
+        if (number >= 0)
+            return &level->units[number];
+    }
+    return NULL;
 }
 
 static size_t find_task(struct scope *scope, const struct text *names, size_t count,
@@ -56,82 +101,217 @@ static size_t find_task(struct scope *scope, const struct text *names, size_t co
         *ret_json = all_tasks(scope);
         return 1;
     }
-    int64_t number = flows_find_task(scope->job->flow, names[1]);
-    if (number < 0)
+    const struct unit *unit = find_unit(scope, names[1]);
+    if (!unit)
         return 0;
-    const struct task *task = &scope->job->tasks[number];
-    if (count >= 3 && text_equal(names[2], TEXT("result")))
-        *ret_json = has_ended(task) ? or_null(task->result) : TEXT("null");
-    else if (count >= 3 && text_equal(names[2], TEXT("failure")))
-        *ret_json = has_ended(task) ? or_null(task->failure) : TEXT("null");
-    else if (count >= 3 && text_equal(names[2], TEXT("state")))
-        *ret_json = state_json(scope->arena, task);
-    else {
+    if (count >= 3 && text_equal(names[2], TEXT("result"))) {
+        *ret_json = result_of(scope, unit);
+    } else if (count >= 3 && text_equal(names[2], TEXT("failure"))) {
+        *ret_json = failure_of(unit);
+    } else if (count >= 3 && text_equal(names[2], TEXT("state"))) {
+        *ret_json =
+            arena_printf(scope->arena, "\"%s\"", task_state_name((enum task_state)unit->state));
+    } else {
         struct buffer json = {0};
-        add_task(&json, task);
+        add_task(scope, &json, unit);
         *ret_json = take(scope->arena, &json);
         return 2;
     }
     return 3;
 }
 
-struct text scope_retry_value(struct scope *scope)
+/* ------------------------------------------------------------------------------ items and rounds
+ */
+
+static const struct unit *nearest(const struct unit *unit, enum unit_kind kind)
 {
-    const struct task *task = scope->task;
-    const struct flow_retry *retry = &task->plan->retry;
-    size_t number = task->attempt > 0 ? (size_t)task->attempt - 1 : 0;
-    struct scope outer = {.job = scope->job, .arena = scope->arena};
-    struct expr_scope roots = scope_of(&outer);
+    while (unit && unit->kind != kind)
+        unit = unit_outer(unit);
+    return unit;
+}
+
+static bool find_item(struct scope *scope, struct text *ret_json)
+{
+    const struct unit *item = nearest(scope->unit, UNIT_ITEM);
+    if (!item)
+        return false;
+    const struct each *each = item->parent->each;
+    const struct json *value = each->at[item->number];
+    if (!each->is_object) {
+        *ret_json = value->raw;
+        return true;
+    }
+    struct buffer json = {0};
+    buffer_add_string(&json, "{\"key\":");
+    buffer_add_json_string(&json, value->key);
+    buffer_add_string(&json, ",\"value\":");
+    buffer_add_text(&json, value->raw);
+    buffer_add_char(&json, '}');
+    *ret_json = take(scope->arena, &json);
+    return true;
+}
+
+static bool find_index(struct scope *scope, struct text *ret_json)
+{
+    const struct unit *item = nearest(scope->unit, UNIT_ITEM);
+    if (item)
+        *ret_json = arena_printf(scope->arena, "%u", item->number);
+    return item != NULL;
+}
+
+static bool find_round(struct scope *scope, struct text *ret_json)
+{
+    const struct unit *round = nearest(scope->unit, UNIT_ROUND);
+    if (round)
+        *ret_json = arena_printf(scope->arena, "%u", round->number);
+    return round != NULL;
+}
+
+static bool find_prev(struct scope *scope, struct text *ret_json)
+{
+    const struct unit *round = nearest(scope->unit, UNIT_ROUND);
+    if (!round)
+        return false;
+    const struct rounds *rounds = round->parent->rounds;
+    *ret_json = round->number > 0 ? or_null(rounds->list[round->number - 1]->result) : TEXT("null");
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------- retry */
+
+static struct text value_of_list(struct scope *scope, struct text text, size_t number)
+{
+    struct json *list = NULL;
+    if (json_parse(scope->arena, text, &list, NULL) != 0 || list->kind != JSON_ARRAY)
+        return TEXT_NONE;
+    const struct json *item = list->first;
+    while (item && number-- > 0)
+        item = item->next;
+    return item ? item->raw : TEXT_NONE;
+}
+
+struct text scope_retry_value(struct scope *scope, struct unit *unit)
+{
+    const struct flow_retry *retry = &unit->plan->retry;
+    size_t number = unit->attempt > 0 ? (size_t)unit->attempt - 1 : 0;
+    struct scope inner = {.job = scope->job, .unit = unit_outer(unit), .arena = scope->arena};
+    struct expr_scope roots;
     struct expr_error error = {0};
     struct buffer json = {0};
     struct text value = TEXT_NONE;
+    if (unit->level)
+        inner.level = unit->level;
+    roots = scope_of(&inner);
     if (retry->values && number < retry->value_count &&
-        template_eval(retry->values[number], scope->arena, &roots, NULL, &json, &error) == 0) {
+        template_eval(retry->values[number], scope->arena, &roots, NULL, &json, &error) == 0)
         value = arena_text(scope->arena, buffer_text(&json));
-    } else if (retry->values_expr &&
-               expr_eval(retry->values_expr, scope->arena, &roots, NULL, &json, &error) == 0) {
-        struct json *list = NULL;
-        struct text copy = arena_text(scope->arena, buffer_text(&json));
-        if (json_parse(scope->arena, copy, &list, NULL) == 0 && list->kind == JSON_ARRAY) {
-            const struct json *item = list->first;
-            while (item && number-- > 0)
-                item = item->next;
-            value = item ? item->raw : TEXT_NONE;
-        }
-    }
+    else if (retry->values_expr &&
+             expr_eval(retry->values_expr, scope->arena, &roots, NULL, &json, &error) == 0)
+        value = value_of_list(scope, arena_text(scope->arena, buffer_text(&json)), number);
     buffer_done(&json);
     return value;
 }
 
-static struct text retry_root(struct scope *scope)
+/* The nearest unit that has attempts and a retry, own first; without any the own attempts. */
+static struct unit *nearest_retry(struct unit *unit, bool with_values)
 {
+    struct unit *own = NULL;
+    for (; unit; unit = unit_outer(unit)) {
+        const struct flow_retry *retry = &unit->plan->retry;
+        if (!unit_has_attempts(unit))
+            continue;
+        own = own ? own : unit;
+        if (retry->present && (!with_values || retry->values || retry->values_expr))
+            return unit;
+    }
+    return with_values ? NULL : own;
+}
+
+static bool find_retry(struct scope *scope, struct text *ret_json)
+{
+    struct unit *unit = nearest_retry(scope->unit, false);
+    if (!unit)
+        return false;
+    struct unit *valued = nearest_retry(scope->unit, true);
+    struct text value = valued ? scope_retry_value(scope, valued) : TEXT_NONE;
     struct buffer json = {0};
-    buffer_printf(&json, "{\"attempt\":%d,\"value\":", (int)scope->task->attempt);
-    buffer_add_text(&json, or_null(scope_retry_value(scope)));
+    buffer_printf(&json, "{\"attempt\":%d,\"value\":", (int)unit->attempt);
+    buffer_add_text(&json, or_null(value));
     buffer_add_string(&json, ",\"earlier\":");
-    buffer_add_text(&json, scope->task->earlier.data ? scope->task->earlier : TEXT("[]"));
+    buffer_add_text(&json, unit->earlier.data ? unit->earlier : TEXT("[]"));
     buffer_add_char(&json, '}');
-    return take(scope->arena, &json);
+    *ret_json = take(scope->arena, &json);
+    return true;
+}
+
+/* ----------------------------------------------------------------------------------- failures */
+
+static bool find_failure(struct scope *scope, struct text *ret_json)
+{
+    const struct level *level = scope->unit ? undo_origin(scope->unit) : NULL;
+    if (scope->failure.data)
+        *ret_json = scope->failure;
+    else if (level)
+        *ret_json = or_null(level->failure);
+    else if (scope->job->flow_ended)
+        *ret_json = or_null(scope->job->failure);
+    else
+        return false;
+    return true;
+}
+
+static bool find_failures(struct scope *scope, struct text *ret_json)
+{
+    const struct level *level = scope->unit ? undo_origin(scope->unit) : NULL;
+    if (!level)
+        return false;
+    *ret_json = arena_printf(scope->arena, "[%.*s]", TEXT_ARG(level->failures));
+    return true;
+}
+
+static bool find_input(struct scope *scope, struct text *ret_json)
+{
+    *ret_json = scope->job->load.input;
+    return true;
+}
+
+/* In `finally` the job's final state stands beside the rest. */
+static bool find_job(struct scope *scope, struct text *ret_json)
+{
+    struct text json = scope->job->job_json;
+    if (scope->job->flow_ended)
+        json = arena_printf(scope->arena, "%.*s,\"state\":\"%s\"}", (int)json.len - 1, json.data,
+                            job_state_name(scope->job->final_state));
+    *ret_json = json;
+    return true;
+}
+
+static bool find_result(struct scope *scope, struct text *ret_json)
+{
+    *ret_json = scope->result;
+    return scope->result.data != NULL;
 }
 
 static size_t find(void *context, const struct text *names, size_t count, struct text *ret_json)
 {
+    static const struct {
+        struct text name;
+        bool (*find)(struct scope *scope, struct text *ret_json);
+    } roots[] = {
+        {TEXT("input"), find_input},     {TEXT("job"), find_job},
+        {TEXT("item"), find_item},       {TEXT("index"), find_index},
+        {TEXT("prev"), find_prev},       {TEXT("round"), find_round},
+        {TEXT("retry"), find_retry},     {TEXT("result"), find_result},
+        {TEXT("failure"), find_failure}, {TEXT("failures"), find_failures},
+    };
     struct scope *scope = context;
     if (text_equal(names[0], TEXT("tasks")))
         return find_task(scope, names, count, ret_json);
-    if (text_equal(names[0], TEXT("input")))
-        *ret_json = scope->job->load.input;
-    else if (text_equal(names[0], TEXT("job")))
-        *ret_json = scope->job->job_json;
-    else if (text_equal(names[0], TEXT("result")) && scope->result.data)
-        *ret_json = scope->result;
-    else if (text_equal(names[0], TEXT("failure")) && scope->failure.data)
-        *ret_json = scope->failure;
-    else if (text_equal(names[0], TEXT("retry")) && scope->task)
-        *ret_json = retry_root(scope);
-    else
-        return 0;
-    return 1;
+    for (size_t i = 0; i < sizeof roots / sizeof roots[0]; i++) {
+        if (text_equal(names[0], roots[i].name))
+            return roots[i].find(scope, ret_json) ? 1 : 0;
+    }
+    return 0;
 }
 
 struct expr_scope scope_of(struct scope *scope)

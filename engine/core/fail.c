@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Failures: who handles one, and what it stops when nobody does. */
+#include "engine/core/tree_private.h"
+
+enum handled { HANDLED, HANDLED_MAYBE, HANDLED_NOT };
+
+static bool may_still_start(const struct unit *unit)
+{
+    return unit->state == TASK_PENDING && unit->how == HOW_NONE &&
+           (!unit->level->failing || unit->escape);
+}
+
+/* By a task that needs the failure and really runs; or when at least one task needs the success,
+ * all such can do without it, and all have started. */
+static enum handled handled_by_others(const struct unit *failed)
+{
+    const struct flow_task *plan = failed->plan;
+    bool maybe = false, all_can_do_without = true, all_started = true;
+    size_t needed = 0;
+    for (size_t i = 0; i < plan->dependent_count; i++) {
+        const struct unit *other = &failed->level->units[plan->dependents[i]];
+        if (plan->dependent_kinds[i] == NEED_FAILURE) {
+            if (other->started)
+                return HANDLED;
+            maybe |= may_still_start(other);
+        } else if (plan->dependent_kinds[i] == NEED_SUCCESS) {
+            needed++;
+            all_started &= other->started;
+            all_can_do_without &=
+                other->plan->join != JOIN_ALL && (other->started || may_still_start(other));
+        }
+    }
+    if (needed > 0 && all_can_do_without)
+        return all_started ? HANDLED : HANDLED_MAYBE;
+    return maybe ? HANDLED_MAYBE : HANDLED_NOT;
+}
+
+static void set_pending(struct unit *unit, bool pending)
+{
+    if (unit->pending_failure == pending)
+        return;
+    unit->pending_failure = pending;
+    unit->level->pending_failures += pending ? 1 : UINT32_MAX;
+}
+
+void level_judge(struct core *core, struct unit *failed)
+{
+    enum handled handled =
+        failed->plan->on_failure == FAIL_CONTINUE ? HANDLED : handled_by_others(failed);
+    set_pending(failed, handled == HANDLED_MAYBE);
+    if (handled != HANDLED_NOT)
+        return;
+    enum flow_on_failure verdict = failed->cancelled ? FAIL_REVERT : failed->plan->on_failure;
+    failed->level->owner->reverts_ran |= failed->reverts_ran;
+    level_fail(core, failed->level, failed->failure, failed->order);
+    if (verdict == FAIL_STOP || verdict == FAIL_REVERT_ALL)
+        job_halt(core, failed->job, verdict, failed->failure, failed->order);
+}
+
+static void remember(struct level *level, struct text failure, uint32_t order)
+{
+    struct arena *arena = &level->owner->job->arena;
+    level->failures =
+        level->failures.data
+            ? arena_printf(arena, "%.*s,%.*s", TEXT_ARG(level->failures), TEXT_ARG(failure))
+            : failure;
+    if (level->failure.data && level->failure_order <= order)
+        return;
+    level->failure = failure;
+    level->failure_order = order;
+}
+
+void level_fail(struct core *core, struct level *level, struct text failure, uint32_t order)
+{
+    if (level->ended)
+        return;
+    remember(level, failure, order);
+    if (level->failing)
+        return;
+    level->failing = true;
+    level->active++; /* it does not settle before all are told */
+    for (uint32_t i = 0; i < level->plan->task_count; i++) {
+        struct unit *unit = &level->units[i];
+        if (!unit->escape)
+            unit_cancel(core, unit, "its flow failed", STOP_NONE);
+    }
+    /* Whoever might have handled a failure may be unable to start now. */
+    for (uint32_t i = 0; i < level->plan->task_count; i++) {
+        if (level->units[i].pending_failure)
+            level_judge(core, &level->units[i]);
+    }
+    level->active--;
+}
+
+struct text cancelled_failure(struct core *core, const struct unit *unit, const char *class,
+                              const char *why)
+{
+    struct failure failure = {
+        .class = class,
+        .message = text_of(why),
+        .task = unit->path,
+        .attempt = unit->attempt,
+        .exit = -1,
+    };
+    return failure_json(&unit->job->arena, &failure);
+}
+
+const char *cancel_class(enum stop_reason stop)
+{
+    return stop == STOP_DEADLINE ? "deadline" : "cancelled";
+}
+
+void unit_cancel(struct core *core, struct unit *unit, const char *why, enum stop_reason stop)
+{
+    if (unit_has_ended(unit) || unit->state == TASK_REVERTING)
+        return;
+    if (unit->queued)
+        progress_dequeue(core, unit);
+    if (unit->each) {
+        each_cancel(core, unit, why, stop);
+    } else if (unit->rounds) {
+        rounds_cancel(core, unit, why, stop);
+    } else if (unit->state == TASK_RETRYING) {
+        /* A retry delay ends with its last failure. */
+        deadlines_cancel(&core->deadlines, &unit->due);
+        unit_fail(core, unit, unit->failure, TEXT("failed"));
+    } else if (unit->inner && !unit->inner->ended) {
+        unit->inner->no_retry = true;
+        unit->cancelled = stop == STOP_NONE;
+        struct text failure = cancelled_failure(core, unit, cancel_class(stop), why);
+        level_fail(core, unit->inner, failure, ++unit->job->failures);
+        for (uint32_t i = 0; stop != STOP_NONE && i < unit->inner->plan->task_count; i++)
+            unit_cancel(core, &unit->inner->units[i], why, stop);
+        level_settle(core, unit->inner);
+    } else if (unit->step && stop != STOP_NONE && unit->stop == STOP_NONE) {
+        unit->stop = stop;
+        if (!unit->step_sent)
+            return; /* it is stopped as soon as it is started */
+        struct core_effect *effect = core_emit(core, EFFECT_STOP_STEP);
+        effect->u.stop.step = unit->step;
+        effect->u.stop.grace_ms = core->options.grace_ms;
+        core->counts.steps_killed++;
+    }
+}
+
+void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, struct text failure,
+              uint32_t order)
+{
+    /* revert_all of any beats stop, stop beats revert. */
+    if (verdict == FAIL_REVERT_ALL || job->verdict == FAIL_REVERT)
+        job->verdict = verdict;
+    if (job->root && job->root->inner) {
+        level_fail(core, job->root->inner, failure, order);
+        level_settle(core, job->root->inner);
+    }
+}
+
+bool unit_is_doomed(const struct unit *unit)
+{
+    const struct job *job = unit->job;
+    if (unit->kind == UNIT_JOB || unit->kind == UNIT_FINALLY)
+        return job->verdict != FAIL_REVERT || job->broken;
+    const struct unit *task = unit;
+    while (task->parent)
+        task = task->parent;
+    if (task->expired)
+        return true;
+    if (!task->level) /* `finally` */
+        return false;
+    return (task->level->failing && !task->escape) || job->verdict != FAIL_REVERT || job->broken;
+}

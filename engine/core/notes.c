@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a row keeps for the core itself, as a small JSON object: everything of a unit that its state
+ * and its documents do not tell, and that a takeover must know. */
+#include "engine/core/tree_private.h"
+
+static const struct {
+    enum skip_how how;
+    const char *word;
+} hows[] = {
+    {HOW_IF, "if"},   {HOW_SKIP, "skip"},     {HOW_UNREACHABLE, "unreachable"},
+    {HOW_CUT, "cut"}, {HOW_FAILED, "failed"},
+};
+
+static void begin_member(struct buffer *json, const char *key)
+{
+    buffer_add_char(json, json->len ? ',' : '{');
+    buffer_printf(json, "\"%s\":", key);
+}
+
+static void add_number(struct buffer *json, const char *key, int64_t value)
+{
+    if (!value)
+        return;
+    begin_member(json, key);
+    buffer_printf(json, "%lld", (long long)value);
+}
+
+struct text notes_write(struct arena *arena, const struct unit *unit)
+{
+    struct buffer json = {0};
+    add_number(&json, "order", unit->order);
+    add_number(&json, "undone", unit->undone);
+    add_number(&json, "blocked", unit->blocked);
+    add_number(&json, "reverts", unit->reverts_ran);
+    add_number(&json, "revert_attempt", unit->revert_attempt);
+    if (unit->kind == UNIT_JOB)
+        add_number(&json, "attempt", unit->attempt);
+    for (size_t i = 0; i < sizeof hows / sizeof hows[0]; i++) {
+        if (hows[i].how == unit->how) {
+            begin_member(&json, "how");
+            buffer_printf(&json, "\"%s\"", hows[i].word);
+        }
+    }
+    if (unit->earlier.data) {
+        begin_member(&json, "earlier");
+        buffer_add_text(&json, unit->earlier);
+    }
+    struct text text = TEXT_NONE;
+    if (json.len) {
+        buffer_add_char(&json, '}');
+        text = arena_text(arena, buffer_text(&json));
+    }
+    buffer_done(&json);
+    return text;
+}
+
+static int64_t number(const struct json *notes, const char *key)
+{
+    int64_t value = 0;
+    const struct json *member = json_member(notes, text_of(key));
+    if (member)
+        json_int64(member, &value);
+    return value;
+}
+
+void notes_read(struct unit *unit, struct text notes)
+{
+    struct arena arena = {0};
+    struct json *json = NULL;
+    /* Notes that cannot be read are none: a person may have changed the row. */
+    if (notes.data && json_parse(&arena, notes, &json, NULL) == 0 && json->kind == JSON_OBJECT) {
+        unit->order = (uint32_t)number(json, "order");
+        unit->undone = number(json, "undone") != 0;
+        unit->blocked = number(json, "blocked") != 0;
+        unit->reverts_ran = number(json, "reverts") != 0;
+        unit->revert_attempt = (int32_t)number(json, "revert_attempt");
+        if (unit->kind == UNIT_JOB)
+            unit->attempt = (int32_t)number(json, "attempt");
+        const struct json *how = json_member(json, TEXT("how"));
+        for (size_t i = 0; how && i < sizeof hows / sizeof hows[0]; i++) {
+            if (text_equal(how->string, text_of(hows[i].word)))
+                unit->how = hows[i].how;
+        }
+        const struct json *earlier = json_member(json, TEXT("earlier"));
+        if (earlier && earlier->kind == JSON_ARRAY)
+            unit->earlier = arena_text(&unit->job->arena, earlier->raw);
+    }
+    arena_done(&arena);
+}

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tree as the rows have it, after a claim: of a fresh job as well as of one taken over in the
+ * middle of anything. States and documents come from the rows; everything else (joins, who fails,
+ * who may start) is computed from them by the same code that computed it before. */
+#include <stdlib.h>
+
+#include "base/alloc.h"
+#include "engine/core/tree_private.h"
+
+struct restore {
+    struct core *core;
+    struct job *job;
+    const struct task_row *rows; /* sorted by path */
+    size_t count;
+};
+
+static int compare_rows(const void *a, const void *b)
+{
+    return text_compare(((const struct task_row *)a)->path, ((const struct task_row *)b)->path);
+}
+
+static const struct task_row *find_row(const struct restore *restore, struct text path)
+{
+    struct task_row key = {.path = path};
+    if (restore->count == 0)
+        return NULL;
+    return bsearch(&key, restore->rows, restore->count, sizeof key, compare_rows);
+}
+
+/* ----------------------------------------------------------------------------- states and parts */
+
+static bool was_begun(const struct task_row *row)
+{
+    return row && row->state != TASK_PENDING && row->state != TASK_SKIPPED;
+}
+
+static void take_row(struct unit *unit, const struct task_row *row)
+{
+    struct job *job = unit->job;
+    unit->state = unit->saved_state = (int)row->state;
+    unit->attempt = row->attempt;
+    unit->result = arena_text(&job->arena, row->result);
+    unit->failure = arena_text(&job->arena, row->failure);
+    notes_read(unit, row->internal);
+    unit->started = was_begun(row);
+    unit->undo_failed = row->state == TASK_REVERT_FAILURE;
+    job->bytes += unit->result.len;
+    job->broken |= unit->undo_failed;
+    if (unit->order > job->failures)
+        job->failures = unit->order;
+}
+
+static void restore_unit(struct restore *restore, struct unit *unit);
+
+static void restore_items(struct restore *restore, struct unit *unit)
+{
+    struct text failure;
+    if (!each_read(restore->core, unit, &failure))
+        return; /* as it was before: each_fill finds nothing to do, and the task fails */
+    struct each *each = unit->each;
+    for (uint32_t i = 0; i < each->count; i++) {
+        struct text path =
+            arena_printf(&restore->core->scratch, "%.*s/%u", TEXT_ARG(unit->path), i);
+        const struct task_row *row = find_row(restore, path);
+        if (!row || row->state == TASK_PENDING)
+            break;
+        struct unit *item = each_item(unit, i);
+        restore_unit(restore, item);
+        each->next = i + 1;
+        each->succeeded += item->state == TASK_SUCCESS;
+        each->failed += item->state == TASK_FAILURE;
+        each->active += !unit_has_ended(item) && item->state != TASK_REVERTING;
+        each->stopped |=
+            item->state == TASK_SKIPPED || (item->state == TASK_FAILURE && each->fail_fast);
+    }
+}
+
+static void restore_rounds(struct restore *restore, struct unit *unit)
+{
+    unit->rounds = xcalloc(1, sizeof *unit->rounds);
+    for (unsigned i = 0;; i++) {
+        struct text path =
+            arena_printf(&restore->core->scratch, "%.*s/%u", TEXT_ARG(unit->path), i);
+        const struct task_row *row = find_row(restore, path);
+        if (!row || row->state == TASK_PENDING)
+            return;
+        restore_unit(restore, rounds_add(unit));
+    }
+}
+
+static void restore_level(struct restore *restore, struct unit *owner)
+{
+    struct level *level = level_new(owner, owner->plan->nested);
+    for (uint32_t i = 0; i < level->plan->task_count; i++)
+        restore_unit(restore, &level->units[i]);
+}
+
+static void restore_unit(struct restore *restore, struct unit *unit)
+{
+    const struct task_row *row = find_row(restore, unit->path);
+    if (row)
+        take_row(unit, row);
+    if (!was_begun(row) && unit->kind != UNIT_JOB)
+        return;
+    if (!unit_has_attempts(unit)) {
+        if (unit->plan->foreach.present && unit->kind != UNIT_ITEM)
+            restore_items(restore, unit);
+        else
+            restore_rounds(restore, unit);
+    } else if (unit->plan->verb == VERB_TASKS) {
+        restore_level(restore, unit);
+    }
+}
+
+/* ------------------------------------------------------------------------- what follows from them
+ */
+
+static int compare_orders(const void *a, const void *b)
+{
+    const struct unit *one = *(struct unit *const *)a, *other = *(struct unit *const *)b;
+    return (one->order > other->order) - (one->order < other->order);
+}
+
+static void judge_failures(struct restore *restore, struct level *level)
+{
+    uint32_t count = 0;
+    struct unit **failed =
+        arena_calloc(&restore->core->scratch, level->plan->task_count, sizeof *failed);
+    for (uint32_t i = 0; i < level->plan->task_count; i++) {
+        if (level->units[i].order > 0)
+            failed[count++] = &level->units[i];
+    }
+    qsort(failed, count, sizeof *failed, compare_orders);
+    for (uint32_t i = 0; i < count; i++)
+        level_judge(restore->core, failed[i]);
+}
+
+/* What is being undone as a part of something had ended before; a flow that undoes itself has not. */
+static bool has_stopped(const struct unit *unit)
+{
+    if (unit->state == TASK_REVERTING)
+        return unit->order > 0 || !unit->inner || !unit->inner->failing;
+    return unit_has_ended(unit);
+}
+
+/* Counts what the ended units mean for the others, as if they had just ended. A unit that failed
+ * and is being undone counts by its failure; its state says REVERTING by now. */
+static void count_level(struct restore *restore, struct level *level)
+{
+    for (uint32_t i = 0; i < level->plan->task_count; i++) {
+        struct unit *unit = &level->units[i];
+        const struct flow_task *plan = unit->plan;
+        bool ended = has_stopped(unit);
+        level->open -= ended;
+        if (!ended && unit->state != TASK_PENDING)
+            level_activate(unit, true);
+        for (size_t k = 0; ended && k < plan->dependent_count; k++)
+            join_count(&level->units[plan->dependents[k]], unit, plan->dependent_kinds[k]);
+    }
+    judge_failures(restore, level);
+    const struct unit *owner = level->owner;
+    if (owner->state == TASK_RUNNING && owner->failure.data && owner->kind != UNIT_JOB)
+        level_fail(restore->core, level, owner->failure, ++restore->job->failures);
+    bool lives = owner->state == TASK_RUNNING || owner->kind == UNIT_JOB ||
+                 (owner->state == TASK_REVERTING && level->failing && owner->order == 0);
+    level->ended = !lives || owner->state == TASK_RETRYING || unit_has_ended(owner);
+}
+
+static void each_part(struct restore *restore, struct unit *unit,
+                      void (*visit)(struct restore *restore, struct unit *unit))
+{
+    for (uint32_t i = 0; unit->inner && i < unit->inner->plan->task_count; i++)
+        visit(restore, &unit->inner->units[i]);
+    for (uint32_t i = 0; unit->each && i < unit->each->next; i++)
+        visit(restore, unit->each->items[i]);
+    for (size_t i = 0; unit->rounds && i < unit->rounds->count; i++)
+        visit(restore, unit->rounds->list[i]);
+}
+
+static void count_parts(struct restore *restore, struct unit *unit)
+{
+    each_part(restore, unit, count_parts);
+    if (unit->inner)
+        count_level(restore, unit->inner);
+}
+
+/* ------------------------------------------------------------------------------------ going on */
+
+static void go_on(struct restore *restore, struct unit *unit)
+{
+    bool in_live_level = !unit->level || (!unit->level->ended && !unit->level->undoing);
+    each_part(restore, unit, go_on);
+    if (unit->state == TASK_REVERTING) {
+        unit->resumes = !unit->inner && !unit->each && !unit->rounds;
+        return; /* the undoing of its level comes to it */
+    }
+    if (unit_has_ended(unit) || !in_live_level || unit->kind == UNIT_JOB)
+        return;
+    if (unit->state == TASK_PENDING) {
+        if (unit->level && unit->plan->need_count > 0)
+            join_decide(restore->core, unit);
+        else if (unit->level)
+            unit_push(unit);
+        return;
+    }
+    unit->resumes = true;
+    if (!unit->inner || unit->state == TASK_RETRYING)
+        unit_push(unit);
+}
+
+static void settle(struct restore *restore, struct unit *unit)
+{
+    each_part(restore, unit, settle);
+    if (unit->inner)
+        level_settle(restore->core, unit->inner);
+}
+
+static void begin(struct restore *restore, struct unit *root)
+{
+    struct job *job = restore->job;
+    job->restoring = true;
+    root->state = job->state == JOB_REVERTING ? TASK_REVERTING : TASK_RUNNING;
+    root->attempt = 1;
+    root->started = true;
+    restore_unit(restore, root);
+    count_parts(restore, root);
+    go_on(restore, root);
+    job->restoring = false;
+}
+
+void restore_tree(struct core *core, struct job *job, struct task_row *rows, size_t count)
+{
+    struct restore restore = {core, job, rows, count};
+    struct unit *root = job->root;
+    if (count)
+        qsort(rows, count, sizeof *rows, compare_rows);
+    begin(&restore, root);
+    const struct flow_task *last = job->flow->flow->finally;
+    if (unit_has_ended(root)) {
+        bool reverted = root->reverts_ran && !job->broken;
+        job->output = root->result;
+        job->failure = root->failure;
+        if (last) {
+            job->last = unit_new(job, UNIT_FINALLY, last, NULL, 0);
+            restore_unit(&restore, job->last);
+            count_parts(&restore, job->last);
+            go_on(&restore, job->last);
+        }
+        progress_flow_ended(core, job,
+                            root->state == TASK_SUCCESS ? JOB_SUCCESS
+                            : reverted                  ? JOB_REVERTED
+                                                        : JOB_FAILURE);
+        if (job->last)
+            settle(&restore, job->last);
+    } else if (root->state == TASK_RETRYING) {
+        root->resumes = true;
+        unit_push(root);
+    } else {
+        settle(&restore, root);
+    }
+}
