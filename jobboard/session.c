@@ -130,6 +130,7 @@ static void end_session(struct board *board, int64_t now_ms)
     board->multis_in_flight = board->folders_in_flight = 0;
     members_session_ended(board);
     shards_session_ended(board);
+    locks_session_ended(board);
     if (was_up && why != END_CLOSED)
         event_add(board, BOARD_SESSION_ENDED)->event.boot = session->boot;
     session->phase = why == END_CLOSED ? SESSION_CLOSED : SESSION_PAUSE;
