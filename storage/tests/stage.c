@@ -69,7 +69,7 @@ int stage_teardown(void **state)
         storage_free(stage->stores[i]);
     PQfinish(stage->raw);
     PGconn *conn = stage_connect(stage);
-    stage_sql(conn, "DROP SCHEMA %s CASCADE", stage->schema);
+    stage_sql(conn, "DROP SCHEMA IF EXISTS %s CASCADE", stage->schema);
     PQfinish(conn);
     free(stage);
     return 0;
