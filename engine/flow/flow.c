@@ -80,7 +80,7 @@ static void compile(struct compiler *c, struct text text)
     if (text.len >= 3 && !memcmp(text.data, "\xEF\xBB\xBF", 3))
         text = (struct text){text.data + 3, text.len - 3};
     bool is_too_large = text.len > FLOW_TEXT_MAX_BYTES;
-    source_init(&c->source, &c->scratch, is_too_large ? TEXT("") : text);
+    lines_init(&c->source, &c->scratch, is_too_large ? TEXT("") : text);
     report_init(&c->report, &c->source, c->report.problems);
     if (is_too_large)
         report_error(&c->report, SPAN_FILE, "the file has %zu bytes, and a flow at most %u",

@@ -9,46 +9,46 @@
 #define ITEM_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct key_rule rules[] = {
-    {"flow", IN_FILE, NO_VERB, 0, false, read_flow, "the flow's name"},
-    {"description", IN_FILE, NO_VERB, 0, false, read_description, "text"},
-    {"input", IN_FILE, NO_VERB, 0, false, read_input, "a map NAME: TYPE"},
-    {"runs_on", IN_FILE, NO_VERB, 0, false, read_runs_on, "a list of tags"},
-    {"priority", IN_FILE, NO_VERB, 0, false, read_priority, "a number from 0 (first) to 9"},
-    {"tasks", IN_FILE, NO_VERB, 0, false, read_tasks, "a map NAME: TASK"},
-    {"steps", IN_FILE, NO_VERB, 0, false, read_steps, "a list of tasks"},
-    {"output", IN_FILE, NO_VERB, 0, false, read_output, "a value"},
+    {"flow", IN_FILE, NO_VERB, 0, false, key_flow, "the flow's name"},
+    {"description", IN_FILE, NO_VERB, 0, false, key_description, "text"},
+    {"input", IN_FILE, NO_VERB, 0, false, key_input, "a map NAME: TYPE"},
+    {"runs_on", IN_FILE, NO_VERB, 0, false, key_runs_on, "a list of tags"},
+    {"priority", IN_FILE, NO_VERB, 0, false, key_priority, "a number from 0 (first) to 9"},
+    {"tasks", IN_FILE, NO_VERB, 0, false, key_tasks, "a map NAME: TASK"},
+    {"steps", IN_FILE, NO_VERB, 0, false, key_steps, "a list of tasks"},
+    {"output", IN_FILE, NO_VERB, 0, false, key_output, "a value"},
 
-    {"run", IN_ANY_TASK, VERB_RUN, 0, false, read_run, "a list [PROGRAM, ARGUMENT, …]"},
-    {"sh", IN_ANY_TASK, VERB_SH, 0, false, read_sh, "a shell script"},
-    {"set", IN_ANY_TASK, VERB_SET, 0, false, read_set, "a value (`set: null` for none)"},
-    {"fail", IN_ANY_TASK, VERB_FAIL, 0, false, read_fail, "the reason as text"},
-    {"noop", IN_ANY_TASK, VERB_NOOP, 0, true, read_noop, "nothing"},
+    {"run", IN_ANY_TASK, VERB_RUN, 0, false, key_run, "a list [PROGRAM, ARGUMENT, …]"},
+    {"sh", IN_ANY_TASK, VERB_SH, 0, false, key_sh, "a shell script"},
+    {"set", IN_ANY_TASK, VERB_SET, 0, false, key_set, "a value (`set: null` for none)"},
+    {"fail", IN_ANY_TASK, VERB_FAIL, 0, false, key_fail, "the reason as text"},
+    {"noop", IN_ANY_TASK, VERB_NOOP, 0, true, key_noop, "nothing"},
 
-    {"name", IN_STEP, NO_VERB, 0, false, read_name, "a name"},
-    {"description", IN_ANY_TASK, NO_VERB, 0, false, read_task_description, "text"},
-    {"needs", IN_ANY_TASK, NO_VERB, 0, false, read_needs, "a task's name, or a list of them"},
-    {"if", IN_ANY_TASK, NO_VERB, 0, false, read_if, "a condition"},
-    {"retry", IN_ANY_TASK, NO_VERB, 0, false, read_retry, "a map {attempts: N, …}"},
-    {"timeout", IN_ANY_TASK, NO_VERB, 0, false, read_timeout, "a duration such as 90s"},
-    {"expect", IN_ANY_TASK, NO_VERB, 0, false, read_expect, "a condition over `result`"},
-    {"once", IN_ANY_TASK, NO_VERB, 0, false, read_once, "true or false"},
-    {"with", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_with, "a value"},
-    {"env", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_env, "a map NAME: VALUE"},
-    {"cwd", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_cwd, "a path"},
-    {"result", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_result, "auto, json, text or none"},
+    {"name", IN_STEP, NO_VERB, 0, false, key_name, "a name"},
+    {"description", IN_ANY_TASK, NO_VERB, 0, false, key_task_description, "text"},
+    {"needs", IN_ANY_TASK, NO_VERB, 0, false, key_needs, "a task's name, or a list of them"},
+    {"if", IN_ANY_TASK, NO_VERB, 0, false, key_if, "a condition"},
+    {"retry", IN_ANY_TASK, NO_VERB, 0, false, key_retry, "a map {attempts: N, …}"},
+    {"timeout", IN_ANY_TASK, NO_VERB, 0, false, key_timeout, "a duration such as 90s"},
+    {"expect", IN_ANY_TASK, NO_VERB, 0, false, key_expect, "a condition over `result`"},
+    {"once", IN_ANY_TASK, NO_VERB, 0, false, key_once, "true or false"},
+    {"with", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_with, "a value"},
+    {"env", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_env, "a map NAME: VALUE"},
+    {"cwd", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_cwd, "a path"},
+    {"result", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_result, "auto, json, text or none"},
 
-    {"attempts", IN_RETRY, NO_VERB, 0, false, read_attempts, "a number, the first included"},
-    {"delay", IN_RETRY, NO_VERB, 0, false, read_delay, "a duration such as 3s"},
-    {"backoff", IN_RETRY, NO_VERB, 0, false, read_backoff, "a factor from 1"},
-    {"max_delay", IN_RETRY, NO_VERB, 0, false, read_max_delay, "a duration such as 10m"},
-    {"jitter", IN_RETRY, NO_VERB, 0, false, read_jitter, "a number from 0 to 1"},
-    {"if", IN_RETRY, NO_VERB, 0, false, read_retry_if, "a condition over `failure`"},
-    {"values", IN_RETRY, NO_VERB, 0, false, read_values, "a list of values, one per attempt"},
+    {"attempts", IN_RETRY, NO_VERB, 0, false, key_attempts, "a number, the first included"},
+    {"delay", IN_RETRY, NO_VERB, 0, false, key_delay, "a duration such as 3s"},
+    {"backoff", IN_RETRY, NO_VERB, 0, false, key_backoff, "a factor from 1"},
+    {"max_delay", IN_RETRY, NO_VERB, 0, false, key_max_delay, "a duration such as 10m"},
+    {"jitter", IN_RETRY, NO_VERB, 0, false, key_jitter, "a number from 0 to 1"},
+    {"if", IN_RETRY, NO_VERB, 0, false, key_retry_if, "a condition over `failure`"},
+    {"values", IN_RETRY, NO_VERB, 0, false, key_values, "a list of values, one per attempt"},
 
-    {"type", IN_INPUT, NO_VERB, 0, false, read_input_type, "a type"},
-    {"default", IN_INPUT, NO_VERB, 0, false, read_input_default, "a value"},
-    {"enum", IN_INPUT, NO_VERB, 0, false, read_input_enum, "a list of values"},
-    {"description", IN_INPUT, NO_VERB, 0, false, read_input_description, "text"},
+    {"type", IN_INPUT, NO_VERB, 0, false, key_input_type, "a type"},
+    {"default", IN_INPUT, NO_VERB, 0, false, key_input_default, "a value"},
+    {"enum", IN_INPUT, NO_VERB, 0, false, key_input_enum, "a list of values"},
+    {"description", IN_INPUT, NO_VERB, 0, false, key_input_description, "text"},
 };
 
 /* Known, but not yet. */
@@ -175,7 +175,7 @@ static void note_verb(struct compiler *c, const struct node *key, const struct k
     struct flow_problem *problem = report_error(
         &c->report, key->span, "a second verb, `%.*s`: this task has `%.*s` in line %u already",
         TEXT_ARG(key->text), TEXT_ARG(verb->key->text),
-        source_line(&c->source, verb->key->span.begin));
+        lines_number(&c->source, verb->key->span.begin));
     report_hint(&c->report, problem, "a task does one thing: make two tasks of it");
 }
 
