@@ -198,6 +198,7 @@ struct board {
     bool beat_busy, beat_now;
     int64_t beat_next_ms;
     bool divide_want, divide_is, divide_busy;
+    int64_t divide_next_ms;
     bool poke_stale, poke_busy, poke_armed_once;
 
     /* members.c */
