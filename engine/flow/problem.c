@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 /* Warnings leave room for the errors that come after them. */
 #define WARNINGS_MAX (FLOW_PROBLEMS_MAX / 2)
@@ -51,12 +52,14 @@ struct span lines_span(const struct lines *source, uint32_t line)
     return (struct span){begin, end};
 }
 
-/* Characters from `begin` to `end`; a stray byte counts as one. */
+/* Characters from `begin` to `end`; a byte that belongs to none counts as one. */
 static uint32_t count_characters(struct text text, uint32_t begin, uint32_t end)
 {
     uint32_t count = 0;
-    for (uint32_t i = begin; i < end; i++)
-        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
+    for (uint32_t at = begin; at < end; count++) {
+        size_t bytes = utf8_sequence(text.data + at, end - at);
+        at += (uint32_t)(bytes ? bytes : 1);
+    }
     return count;
 }
 

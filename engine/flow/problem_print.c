@@ -62,7 +62,6 @@ static uint32_t add_line(const struct printer *p, struct text line, uint32_t fro
             bytes += bytes == 0;
         }
         at += bytes;
-        /* A stray continuation byte has no column of its own (see problem.c). */
         number++;
     }
     if (at < line.len)

@@ -82,7 +82,7 @@ static void warn_of_expression(struct compiler *c, const struct node *value)
         while (end < script.len && script.data[end] != '}' && script.data[end] != '\n')
             end++;
         struct flow_problem *problem = report_warning(
-            &c->report, node_text_span(&c->source, value, at, end < script.len ? end + 1 : end),
+            &c->report, node_text_span(&c->lines, value, at, end < script.len ? end + 1 : end),
             "in `sh` the text goes to the shell as it is: `${ }` is the shell's there");
         report_hint(&c->report, problem,
                     "bring the value in: `env: {NAME: \"${ … }\"}`, then $NAME");
