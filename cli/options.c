@@ -25,6 +25,13 @@ const struct option_row *connection_rows(size_t *ret_count)
          .env = "JOBBOARD_ZOOKEEPER",
          .offset = FIELD(zookeeper),
          .help = "the ZooKeeper servers, HOST:PORT with commas between"},
+        {.name = "zookeeper-auth",
+         .kind = OPTION_TEXT,
+         .argument = "USER:PASSWORD",
+         .env = "JOBBOARD_ZOOKEEPER_AUTH",
+         .offset = FIELD(zookeeper_auth),
+         .help =
+             "how to prove who one is to ZooKeeper; better in the variable, where nobody sees it"},
         {.name = "board",
          .kind = OPTION_TEXT,
          .argument = "NAME",

@@ -25,6 +25,7 @@
 struct connection_options {
     const char *postgres;       /* conninfo; NULL: libpq's own PGHOST, service files, … */
     const char *zookeeper;      /* HOST:PORT,…; NULL: none given */
+    const char *zookeeper_auth; /* user:password of digest auth, or NULL */
     const char *board;          /* never NULL */
     const char *schema;         /* never NULL */
     const char *config;         /* the YAML file, or NULL */

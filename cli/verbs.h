@@ -21,5 +21,18 @@ const struct verb *verb_find(const struct verb *verbs, size_t count, const char 
 int verb_dispatch(const struct verb *verbs, size_t count, int argc, char **argv);
 
 int verb_dev(int argc, char **argv);
+int verb_engines(int argc, char **argv);
+int verb_expr(int argc, char **argv);
+int verb_flow(int argc, char **argv);
+int verb_history(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_logs(int argc, char **argv);
+int verb_migrate(int argc, char **argv);
+int verb_post(int argc, char **argv);
+int verb_show(int argc, char **argv);
+int verb_status(int argc, char **argv);
+int verb_wait(int argc, char **argv);
+int verb_watch(int argc, char **argv);
+int verb_why(int argc, char **argv);
 
 #endif

@@ -95,11 +95,17 @@ void board_poke(struct board *board, const struct uuid *boot);
 
 /* --------------------------------------------------------------------------------------- requests
  * `boot` is the session a request is meant for; another one: BOARD_VOID. Every request is answered
- * exactly once with BOARD_DONE carrying its tag. */
+ * exactly once with BOARD_DONE carrying its tag (list and count: BOARD_CARDS and BOARD_COUNT). What
+ * is asked before a session began waits for it; when a session ends, all that is unanswered is
+ * VOID.
+ *
+ * Ask one thing per job's lock at a time: unanswered requests of one job have no order. REFUSED
+ * also answers what the server's access lists forbid (with a BOARD_TROUBLE). */
 
 /* multi[check card, create lock]; if the card is missing, multi[create card, create lock].
  * OK · TAKEN (another's lock stands) · UNKNOWN (the lock may exist: unlock) · VOID. A lock of this
- * session that already stands with this claim is OK; with another claim of ours: TAKEN. */
+ * session that already stands with this claim is OK; with another claim of ours: TAKEN. If the
+ * card's pool has no folder and its tags are not known, the lock is made without the card. */
 void board_lock(struct board *board, const struct uuid *boot, const struct card *card,
                 const struct uuid *claim, uint64_t tag);
 /* sync, read, delete if it is this session's and carries this claim.
@@ -107,7 +113,8 @@ void board_lock(struct board *board, const struct uuid *boot, const struct card 
 void board_unlock(struct board *board, const struct uuid *boot, uint16_t shard,
                   const struct uuid *job, const struct uuid *claim, uint64_t tag);
 /* multi[delete lock, delete card]: the job ended or is parked. OK · TAKEN · UNKNOWN · VOID. A card
- * that is left over is shard_sync's to remove. */
+ * that is left over is shard_sync's to remove. A lock that this session is not known to hold (never
+ * answered OK, or put in doubt since) is settled as by board_unlock, and the card left. */
 void board_consume(struct board *board, const struct uuid *boot, const struct card *card,
                    const struct uuid *claim, uint64_t tag);
 /* multi[delete lock, delete card, create card]: back to READY under its new name. */

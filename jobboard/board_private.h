@@ -145,6 +145,12 @@ struct watched_shard {
     UT_hash_handle hh;
 };
 
+/* A lock that certainly stands and is this session's. */
+struct held_lock {
+    struct uuid job, claim;
+    UT_hash_handle hh;
+};
+
 struct event_node {
     struct board_event event;
     struct arena arena;
@@ -192,6 +198,7 @@ struct board {
     bool beat_busy, beat_now;
     int64_t beat_next_ms;
     bool divide_want, divide_is, divide_busy;
+    int64_t divide_next_ms;
     bool poke_stale, poke_busy, poke_armed_once;
 
     /* members.c */
@@ -206,6 +213,7 @@ struct board {
     bool pools_dirty;
 
     struct watched_shard *watched; /* shards.c */
+    struct held_lock *held;        /* locks.c */
 };
 
 /* -------------------------------------------------------------------------------------- calls.c */
@@ -313,6 +321,12 @@ void multi_requeue(struct board *board, struct request *request);
 /* Queues the reading of the request's lock; what it shows becomes the answer. */
 void locks_prove(struct board *board, struct request *request, bool was_refused);
 void locks_send_proof(struct board *board, struct request *request);
+/* Whether the lock certainly is this session's under the request's claim: only then a multi may
+ * delete it unseen. */
+bool locks_is_held(const struct board *board, const struct request *request);
+/* Learns from an answer. */
+void locks_note(struct board *board, const struct request *request, enum board_outcome outcome);
+void locks_session_ended(struct board *board);
 
 /* ------------------------------------------------------------------------------------ folders.c */
 

@@ -89,6 +89,7 @@ void request_answer(struct board *board, struct request *request, enum board_out
     node->event.outcome = outcome;
     node->event.pool = request->card.pool;
     node->event.shard = request->card.shard;
+    locks_note(board, request, outcome);
     request_free(board, request);
 }
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "jobboard/board_private.h"
 
+#include "base/alloc.h"
 #include "base/check.h"
 
 /* The rule of failed and unknown multis, in one place: sync, read the lock, and delete it singly
- * only if its ephemeralOwner is this session and it carries this claim. Nothing else in the board
- * deletes a lock by itself. */
+ * only if its ephemeralOwner is this session and it carries this claim.
+ *
+ * A multi deletes a lock by its name, whoever's it is. So multis that delete are sent only for
+ * locks that are known to be held: a lock's multi was acknowledged, and nothing since has put it in
+ * doubt. All others are settled by the rule, one by one. */
 
 enum sight { SIGHT_ABSENT, SIGHT_OURS, SIGHT_OTHERS, SIGHT_UNSURE };
 
@@ -95,4 +99,55 @@ void locks_prove(struct board *board, struct request *request, bool was_refused)
     request->was_refused = was_refused;
     DL_APPEND2(board->singles, request, queue_prev, queue_next);
     request->queue = &board->singles;
+}
+
+/* ---------------------------------------------------------------------------------------- held */
+
+static struct held_lock *find_held(const struct board *board, const struct uuid *job)
+{
+    struct held_lock *held;
+    HASH_FIND(hh, board->held, job, sizeof *job, held);
+    return held;
+}
+
+static void forget(struct board *board, struct held_lock *held)
+{
+    HASH_DEL(board->held, held);
+    free(held);
+}
+
+bool locks_is_held(const struct board *board, const struct request *request)
+{
+    const struct held_lock *held = find_held(board, &request->card.job);
+    return held && uuid_equal(&held->claim, &request->claim);
+}
+
+static void hold(struct board *board, const struct request *request)
+{
+    struct held_lock *held = find_held(board, &request->card.job);
+    if (!held) {
+        held = xcalloc(1, sizeof *held);
+        held->job = request->card.job;
+        HASH_ADD(hh, board->held, job, sizeof held->job, held);
+    }
+    held->claim = request->claim;
+}
+
+void locks_note(struct board *board, const struct request *request, enum board_outcome outcome)
+{
+    bool is_ending = request->kind == REQUEST_UNLOCK || request->kind == REQUEST_CONSUME ||
+                     request->kind == REQUEST_RELEASE;
+    if (request->kind == REQUEST_LOCK && outcome == BOARD_OK)
+        hold(board, request);
+    else if (is_ending && outcome != BOARD_REFUSED && locks_is_held(board, request))
+        forget(board, find_held(board, &request->card.job));
+}
+
+void locks_session_ended(struct board *board)
+{
+    struct held_lock *held, *next;
+    HASH_ITER(hh, board->held, held, next)
+    {
+        forget(board, held);
+    }
 }

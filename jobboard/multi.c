@@ -295,11 +295,35 @@ static bool goes_alone(const struct request *request)
     return request->failures >= FAILURES_BEFORE_SOLO;
 }
 
-static void take(struct board *board, struct batch *batch, struct request *request)
+static struct request *take(struct board *board)
 {
+    struct request *request = board->batchable;
     DL_DELETE2(board->batchable, request, queue_prev, queue_next);
     request->queue = NULL;
-    add_request(batch, request);
+    return request;
+}
+
+/* A multi deletes a lock by its name: it has to be ours for certain. */
+static bool deletes_in_doubt(const struct board *board, const struct request *request)
+{
+    bool deletes = request->kind == REQUEST_CONSUME || request->kind == REQUEST_RELEASE;
+    return deletes && !locks_is_held(board, request);
+}
+
+static void fill_batch(struct board *board, struct batch *batch)
+{
+    bool alone = false;
+    while (board->batchable && !alone && batch->op_count + OPS_PER_REQUEST_MAX <= MULTI_OPS_MAX) {
+        alone = goes_alone(board->batchable);
+        if (alone && batch->count > 0)
+            break;
+        struct request *request = take(board);
+        if (deletes_in_doubt(board, request))
+            locks_prove(board, request, true);
+        else
+            add_request(batch, request);
+    }
+    board->counts.resent_singly += alone && batch->count == 1;
 }
 
 static void send_batch(struct board *board)
@@ -308,13 +332,10 @@ static void send_batch(struct board *board)
     batch->board = board;
     batch->count = 0;
     batch->op_count = 0;
-    if (goes_alone(board->batchable)) {
-        board->counts.resent_singly++;
-        take(board, batch, board->batchable);
-    } else {
-        while (board->batchable && !goes_alone(board->batchable) &&
-               batch->op_count + OPS_PER_REQUEST_MAX <= MULTI_OPS_MAX)
-            take(board, batch, board->batchable);
+    fill_batch(board, batch);
+    if (batch->count == 0) {
+        free(batch);
+        return;
     }
     memset(batch->results, 0, sizeof batch->results);
     board->multis_in_flight++;
@@ -344,11 +365,17 @@ bool multi_has_work(const struct board *board)
            (board->batchable && may_batch);
 }
 
-void multi_pump(struct board *board)
+static void pump_singles(struct board *board)
 {
     while (board->singles && board->singles_in_flight < SINGLES_IN_FLIGHT && session_is_up(board))
         send_single(board, board->singles);
+}
+
+void multi_pump(struct board *board)
+{
+    pump_singles(board);
     while (board->batchable && board->multis_in_flight < MULTIS_IN_FLIGHT &&
            board->folders_in_flight == 0 && session_is_up(board))
         send_batch(board);
+    pump_singles(board);
 }

@@ -16,18 +16,26 @@ void presence_session_began(struct board *board, int64_t now_ms)
     board->beat_busy = board->beat_now = false;
     board->beat_next_ms = now_ms + board->session.timeout_ms / BEATS_PER_TIMEOUT;
     board->divide_want = board->divide_is = board->divide_busy = false;
+    board->divide_next_ms = now_ms;
     board->poke_busy = board->poke_armed_once = false;
     board->poke_stale = board->is_engine;
+}
+
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < 0 || (b_ms >= 0 && b_ms < a_ms) ? b_ms : a_ms;
 }
 
 int64_t presence_deadline_ms(const struct board *board)
 {
     if (!board->is_engine)
         return -1;
-    bool is_urgent = (board->beat_now && !board->beat_busy) ||
-                     (board->divide_want != board->divide_is && !board->divide_busy) ||
-                     (board->poke_stale && !board->poke_busy);
-    return is_urgent ? 0 : board->beat_busy ? -1 : board->beat_next_ms;
+    int64_t deadline_ms = board->beat_busy ? -1 : board->beat_now ? 0 : board->beat_next_ms;
+    if (board->divide_want != board->divide_is && !board->divide_busy)
+        deadline_ms = sooner(deadline_ms, board->divide_next_ms);
+    if (board->poke_stale && !board->poke_busy)
+        deadline_ms = 0;
+    return deadline_ms;
 }
 
 /* --------------------------------------------------------------------------------------- beats */
@@ -78,8 +86,10 @@ static void on_division(struct board *board, bool wanted, int rc)
     board->divide_busy = false;
     if (rc == ZOK || rc == (wanted ? ZNODEEXISTS : ZNONODE))
         board->divide_is = wanted;
-    else if (!rc_is_unknown(rc))
+    else if (!rc_is_unknown(rc)) {
         event_trouble(board, ERR_REFUSED, "division/ cannot be written: %s", zerror(rc));
+        board->divide_next_ms = clock_now_ms() + ROOT_CHECK_MS;
+    }
 }
 
 static void on_entered(struct board *board, const struct call_key *key, const struct reply *reply)
@@ -92,9 +102,10 @@ static void on_left(struct board *board, const struct call_key *key, const struc
     on_division(board, false, reply->rc);
 }
 
-static void divide(struct board *board)
+static void divide(struct board *board, int64_t now_ms)
 {
-    if (board->divide_busy || board->divide_want == board->divide_is)
+    bool is_due = board->divide_want != board->divide_is && now_ms >= board->divide_next_ms;
+    if (board->divide_busy || !is_due)
         return;
     board->divide_busy = true;
     struct path path = path_division(&board->paths, &board->session.boot);
@@ -157,6 +168,6 @@ void presence_pump(struct board *board, int64_t now_ms)
     if (!board->is_engine)
         return;
     beat(board, now_ms);
-    divide(board);
+    divide(board, now_ms);
     arm_poke(board);
 }

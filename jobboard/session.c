@@ -130,6 +130,7 @@ static void end_session(struct board *board, int64_t now_ms)
     board->multis_in_flight = board->folders_in_flight = 0;
     members_session_ended(board);
     shards_session_ended(board);
+    locks_session_ended(board);
     if (was_up && why != END_CLOSED)
         event_add(board, BOARD_SESSION_ENDED)->event.boot = session->boot;
     session->phase = why == END_CLOSED ? SESSION_CLOSED : SESSION_PAUSE;
@@ -174,22 +175,30 @@ static void look_at_connection(struct board *board, int64_t now_ms)
     session->was_connected = is_connected;
 }
 
+static int64_t attempt_limit_ms(const struct board *board)
+{
+    int64_t limit_ms = board->asked_timeout_ms / 6;
+    return limit_ms < WATCHDOG_MIN_MS   ? WATCHDOG_MIN_MS
+           : limit_ms > WATCHDOG_MAX_MS ? WATCHDOG_MAX_MS
+                                        : limit_ms;
+}
+
+/* Notes when the present connection attempt began; there may be none. */
+static void note_attempt(struct session *session, int64_t now_ms)
+{
+    bool is_trying = session->fd >= 0 && zoo_state(session->handle) != ZOO_CONNECTED_STATE;
+    if (is_trying && session->attempt_fd == session->fd)
+        return;
+    session->attempt_fd = is_trying ? session->fd : -1;
+    session->attempt_ms = now_ms;
+}
+
 /* A server that accepts and says nothing would hold the library for 2/3 of the timeout. */
 static void watch_attempt(struct board *board, int64_t now_ms)
 {
     struct session *session = &board->session;
-    int state = zoo_state(session->handle);
-    bool is_trying = session->fd >= 0 && state != ZOO_CONNECTED_STATE;
-    if (!is_trying || session->attempt_fd != session->fd) {
-        session->attempt_fd = is_trying ? session->fd : -1;
-        session->attempt_ms = now_ms;
-        return;
-    }
-    int64_t limit_ms = board->asked_timeout_ms / 6;
-    limit_ms = limit_ms < WATCHDOG_MIN_MS   ? WATCHDOG_MIN_MS
-               : limit_ms > WATCHDOG_MAX_MS ? WATCHDOG_MAX_MS
-                                            : limit_ms;
-    if (now_ms - session->attempt_ms < limit_ms)
+    note_attempt(session, now_ms);
+    if (session->attempt_fd < 0 || now_ms - session->attempt_ms < attempt_limit_ms(board))
         return;
     cut_connection(session);
     session->fd = session->attempt_fd = -1;
@@ -244,6 +253,21 @@ static void earlier(int64_t *deadline_ms, int64_t candidate_ms)
         *deadline_ms = candidate_ms;
 }
 
+/* What has to happen although no connection says anything. */
+static int64_t disconnected_deadline_ms(struct board *board, int64_t now_ms)
+{
+    struct session *session = &board->session;
+    int64_t deadline_ms = -1;
+    note_attempt(session, now_ms);
+    if (session->attempt_fd >= 0)
+        deadline_ms = session->attempt_ms + attempt_limit_ms(board);
+    if (!session->told_unreachable)
+        earlier(&deadline_ms, session->lost_ms + UNREACHABLE_TELL_MS);
+    if (!board->is_engine && session->phase != SESSION_OPENING)
+        earlier(&deadline_ms, session->lost_ms + 2 * (int64_t)session->timeout_ms);
+    return deadline_ms;
+}
+
 void session_interest(struct board *board, int64_t now_ms, struct interest *ret_interest)
 {
     struct session *session = &board->session;
@@ -258,7 +282,7 @@ void session_interest(struct board *board, int64_t now_ms, struct interest *ret_
     ret_interest->want_write = session->interest & ZOOKEEPER_WRITE;
     ret_interest->deadline_ms = session->library_ms;
     if (zoo_state(session->handle) != ZOO_CONNECTED_STATE)
-        earlier(&ret_interest->deadline_ms, now_ms + WATCHDOG_MIN_MS / 2);
+        earlier(&ret_interest->deadline_ms, disconnected_deadline_ms(board, now_ms));
     bool is_news = session->end != END_NOT || board->events || is_unrecoverable(session->handle) ||
                    session->was_connected != session_is_connected(board);
     if (is_news || (session_is_up(board) && multi_has_work(board)))

@@ -83,9 +83,15 @@ static void try_failed(struct link *link, const char *trouble, int64_t now_ms)
     }
 }
 
-/* What the server remarks is not for our stderr; errors come as results. */
-static void ignore_notice(void *argument, const PGresult *result)
+/* What the server remarks is not for our stderr. Why it ends a session is worth keeping: the break
+ * that follows says only that the connection is gone. */
+static void take_notice(void *argument, const PGresult *result)
 {
+    struct link *link = argument;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (severity && message && (!strcmp(severity, "FATAL") || !strcmp(severity, "PANIC")))
+        snprintf(link->last_words, sizeof link->last_words, "%s", message);
 }
 
 static void begin_connecting(struct link *link, int64_t now_ms)
@@ -93,7 +99,8 @@ static void begin_connecting(struct link *link, int64_t now_ms)
     CHECK(!link->conn && !link->first);
     machine_move(&link_machine, &link->state, LINK_CONNECTING);
     link->conn = targets_connect(link->targets, link->target);
-    PQsetNoticeReceiver(link->conn, ignore_notice, NULL);
+    link->last_words[0] = 0;
+    PQsetNoticeReceiver(link->conn, take_notice, link);
     link->wake_ms = now_ms + link->limits.connect_timeout_ms;
     link->poll_writes = true;
     if (PQstatus(link->conn) == CONNECTION_BAD)
@@ -113,7 +120,7 @@ void link_break(struct link *link, const char *trouble, int64_t now_ms)
         link->former = link->now;
     link->now = (struct backend){0};
     char text[TROUBLE_MAX]; /* it may be a view of what is dropped */
-    snprintf(text, sizeof text, "%s", trouble);
+    snprintf(text, sizeof text, "%s", link->last_words[0] ? link->last_words : trouble);
     bool was_up = link->state == LINK_UP;
     link->went_down |= was_up;
     try_failed(link, text, now_ms);

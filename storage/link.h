@@ -88,6 +88,7 @@ struct link {
     bool came_up, went_down; /* since last looked at */
     uint64_t ups;            /* how often it came up */
     char trouble[TROUBLE_MAX];
+    char last_words[TROUBLE_MAX]; /* of a server that ended the session unasked */
 };
 
 void link_init(struct link *link, const char *name, const struct targets *targets,

@@ -134,7 +134,9 @@ static uint64_t hash_key(const struct value *key)
         whole_key(key, &negative, &whole);
         hash = (hash ^ whole) * 0x9e3779b97f4a7c15u;
     }
-    return hash ^ hash >> 29;
+    /* Neighbouring keys must not be neighbours in the table. */
+    hash = (hash ^ hash >> 32) * 0xd6e8feb86659fd93u;
+    return hash ^ hash >> 32;
 }
 
 /* The place in the index where `key` is or would be. Each look is charged: keys can be chosen to

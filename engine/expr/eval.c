@@ -108,11 +108,10 @@ static int match_constant(struct eval *eval, const struct node *node, struct val
     if (subject.kind != VALUE_STRING)
         return eval_fail_types(eval, "matches()", &subject, 1);
     bool match = false;
-    rc = eval_charge_bytes(eval, subject.text.len);
-    if (!rc)
-        rc = regex_match(node->call.regex, subject.text, &eval->cost_left, &match);
-    else
+    rc = eval_charge(eval, REGEX_MATCH_COST + subject.text.len / 32);
+    if (rc)
         return rc;
+    rc = regex_match(node->call.regex, subject.text, &eval->cost_left, &match);
     *ret = value_bool(match);
     return rc == ERR_COST ? eval_charge_slow(eval)
            : rc           ? eval_fail(eval, "matches() failed on this text")

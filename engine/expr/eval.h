@@ -137,7 +137,8 @@ int value_to_json(struct eval *eval, const struct value *value, struct buffer *r
 int value_to_text(struct eval *eval, const struct value *value, struct buffer *ret_text);
 
 /* number_text.c */
-#define DOUBLE_TEXT_MAX 40
+#define DOUBLE_TEXT_MAX  40
+#define DOUBLE_TEXT_COST 16 /* what finding the digits is charged with */
 /* The shortest digits that read back as the same double; `json` always shows a point or an
  * exponent. */
 void double_to_text(double number, bool json, char ret_text[DOUBLE_TEXT_MAX]);

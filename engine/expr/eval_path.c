@@ -3,6 +3,9 @@
 
 #include "base/check.h"
 
+/* What asking the caller for a document is charged with. */
+#define FIND_COST 16
+
 /* What a step into a value found. */
 struct step {
     struct value value;
@@ -56,6 +59,8 @@ static int find_document(struct eval *eval, const struct node *node, struct text
                          size_t *ret_used)
 {
     eval->offset = node->offset;
+    if (eval_charge(eval, FIND_COST))
+        return eval->error->code;
     *ret_used = !eval->scope ? 0
                              : eval->scope->find(eval->scope->context, node->path.names,
                                                  node->path.count, ret_raw);
@@ -261,22 +266,31 @@ int eval_index(struct eval *eval, const struct node *node, struct value *ret)
     return step.found ? 0 : fail_index(eval, &args[0], &args[1]);
 }
 
+/* A path stays what it is during an evaluation: the answer is kept in its slot. */
+static int has_path(struct eval *eval, const struct node *node, struct value *ret)
+{
+    struct value *kept = &eval->found[node->path.slot];
+    struct step step;
+    int rc = kept->kind == VALUE_JSON ? find_path(eval, node, true, &step) : 0;
+    if (!rc && kept->kind == VALUE_JSON)
+        *kept = value_bool(step.found);
+    *ret = *kept;
+    return rc;
+}
+
 int eval_has(struct eval *eval, const struct node *node, struct value *ret)
 {
+    struct value operand;
     struct step step;
-    int rc;
-    if (node->kind == NODE_PATH) {
-        rc = find_path(eval, node, true, &step);
-    } else {
-        struct value operand;
-        rc = eval_node(eval, node->select.operand, &operand);
-        if (rc)
-            return rc;
-        eval->offset = node->offset;
-        if (operand.kind == VALUE_OPTIONAL)
-            operand = operand.inner ? *operand.inner : value_null();
-        rc = field(eval, &operand, node->select.name, true, &step);
-    }
+    if (node->kind == NODE_PATH)
+        return has_path(eval, node, ret);
+    int rc = eval_node(eval, node->select.operand, &operand);
+    if (rc)
+        return rc;
+    eval->offset = node->offset;
+    if (operand.kind == VALUE_OPTIONAL)
+        operand = operand.inner ? *operand.inner : value_null();
+    rc = field(eval, &operand, node->select.name, true, &step);
     *ret = value_bool(!rc && step.found);
     return rc;
 }

@@ -35,8 +35,10 @@ struct expr_error {
     char text[256]; /* what, and what was expected */
 };
 
-/* Compiles `source`. On trouble returns ERR_INVALID or ERR_TOO_LARGE and fills `ret_error`.
- * Names that are not declared are not refused here: see expr_each_path. */
+/* Compiles `source`, which is copied. On trouble returns ERR_INVALID or ERR_TOO_LARGE and fills
+ * `ret_error` (may be NULL, here and below). Unknown functions, wrong numbers of arguments and
+ * constant patterns of matches() that are none are refused here. Names that are not declared are
+ * not: see expr_each_path. */
 int expr_compile(struct arena *arena, struct text source, struct expr **ret_expr,
                  struct expr_error *ret_error);
 
@@ -75,8 +77,10 @@ struct expr_limits {
     size_t bytes_max;  /* 0: EXPR_VALUE_MAX_BYTES */
 };
 
-/* Evaluates to JSON text, appended to `ret_json`, as DESIGN 12 turns CEL into JSON. `scratch` takes
- * the values (reset or free it afterwards); `limits` may be NULL. A pure path copies its text. */
+/* Evaluates to JSON text, appended to `ret_json`, as DESIGN 12 turns CEL into JSON; on trouble the
+ * buffer is as before. `scratch` takes the values (reset or free it afterwards); `scope` may be
+ * NULL (no name is known) and `limits` too. A pure path copies its text, and so does an element
+ * or field of one (`a.b[0].c`). */
 int expr_eval(const struct expr *expr, struct arena *scratch, const struct expr_scope *scope,
               const struct expr_limits *limits, struct buffer *ret_json,
               struct expr_error *ret_error);

@@ -174,6 +174,8 @@ int value_to_string(struct eval *eval, const struct value *value, struct text *r
         snprintf(text, sizeof text, "%" PRIu64, value->whole);
         break;
     case VALUE_DOUBLE:
+        if (eval_charge(eval, DOUBLE_TEXT_COST))
+            return eval->error->code;
         double_to_text(value->number, false, text);
         break;
     case VALUE_TIMESTAMP:

@@ -84,7 +84,7 @@ static int call_json(struct eval *eval, struct value *args, size_t count, struct
 {
     if (args->kind != VALUE_STRING)
         return eval_fail_types(eval, "json()", args, 1);
-    int rc = eval_charge(eval, args->text.len / 8);
+    int rc = eval_charge(eval, 16 + args->text.len / 8);
     if (rc)
         return rc;
     if (count_values(args->text) > eval->bytes_left / sizeof(struct json))

@@ -85,7 +85,7 @@ static int call_matches(struct eval *eval, struct value *args, size_t count, str
     int rc = need_strings(eval, "matches()", args, 2);
     size_t pattern_len = rc ? 0 : args[1].text.len;
     if (!rc)
-        rc = eval_charge(eval, 32 + pattern_len * 4 + args[0].text.len / 32);
+        rc = eval_charge(eval, REGEX_MATCH_COST * 4 + pattern_len * 4 + args[0].text.len / 32);
     if (rc)
         return rc;
     if (regex_compile(eval->arena, args[1].text, &regex, what, sizeof what))

@@ -129,6 +129,8 @@ static int show_double(struct eval *eval, const struct clause *clause, const str
                     : value->kind == VALUE_UINT ? (double)value->whole
                                                 : value->number;
     int precision = clause->precision < 0 ? 6 : clause->precision;
+    if (eval_charge(eval, DOUBLE_TEXT_COST + (uint64_t)precision))
+        return eval->error->code;
     if (clause->letter == 'f')
         buffer_printf(out, "%.*f", precision, number);
     else

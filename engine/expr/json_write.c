@@ -71,6 +71,8 @@ static int write_double(struct eval *eval, double number, struct buffer *ret_jso
     char text[DOUBLE_TEXT_MAX];
     if (isnan(number) || isinf(number))
         return eval_fail(eval, "%s cannot be written as JSON", isnan(number) ? "NaN" : "infinity");
+    if (eval_charge(eval, DOUBLE_TEXT_COST))
+        return eval->error->code;
     double_to_text(number, true, text);
     buffer_add_string(ret_json, text);
     return 0;

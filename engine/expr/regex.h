@@ -15,6 +15,7 @@
 
 #define REGEX_PATTERN_MAX_BYTES 4096
 #define REGEX_REPEAT_MAX        1000 /* as RE2 */
+#define REGEX_MATCH_COST        16   /* what starting a match is charged with */
 
 struct regex;
 

@@ -64,7 +64,7 @@ struct compiler {
     struct flow *flow;
     struct arena *arena;  /* the flow's: for what stays */
     struct arena scratch; /* for what is needed while compiling */
-    struct source source;
+    struct lines lines;
     struct report report;
     struct level *levels; /* all of the file, the outermost last */
     struct level *top;    /* the job's own tasks; NULL: not read */

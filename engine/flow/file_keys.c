@@ -37,7 +37,7 @@ static struct text mended_flow_name(struct compiler *c, struct text name)
     return is_flow_name(text) ? text : TEXT_NONE;
 }
 
-void read_flow(struct compiler *c, const struct target *target, const struct node *value)
+void key_flow(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct flow_problem *problem;
     if (value->kind == NODE_MAP || value->kind == NODE_LIST) {
@@ -60,12 +60,12 @@ void read_flow(struct compiler *c, const struct target *target, const struct nod
         report_hint(&c->report, problem, "write `%.*s`", TEXT_ARG(mended));
 }
 
-void read_description(struct compiler *c, const struct target *target, const struct node *value)
+void key_description(struct compiler *c, const struct target *target, const struct node *value)
 {
     value_plain_text(c, value, "description", &c->flow->description);
 }
 
-void read_priority(struct compiler *c, const struct target *target, const struct node *value)
+void key_priority(struct compiler *c, const struct target *target, const struct node *value)
 {
     int64_t priority;
     if (value_integer(c, value, "priority", 0, PRIORITY_MAX, &priority))
@@ -112,7 +112,7 @@ static void keep_tags(struct compiler *c, struct text *tags, size_t count)
     c->flow->tag_count = kept;
 }
 
-void read_runs_on(struct compiler *c, const struct target *target, const struct node *value)
+void key_runs_on(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct text *tags = arena_calloc(c->arena, value->count + 1, sizeof *tags);
     size_t count = 0;
@@ -147,17 +147,17 @@ static void read_level(struct compiler *c, const struct node *value, bool is_ste
     c->top = tasks_read(c, value, is_steps);
 }
 
-void read_tasks(struct compiler *c, const struct target *target, const struct node *value)
+void key_tasks(struct compiler *c, const struct target *target, const struct node *value)
 {
     read_level(c, value, false);
 }
 
-void read_steps(struct compiler *c, const struct target *target, const struct node *value)
+void key_steps(struct compiler *c, const struct target *target, const struct node *value)
 {
     read_level(c, value, true);
 }
 
-void read_output(struct compiler *c, const struct target *target, const struct node *value)
+void key_output(struct compiler *c, const struct target *target, const struct node *value)
 {
     const struct expr_home home = {"output", 0, NULL};
     c->flow->top.output = value_data(c, value, &home);

@@ -80,13 +80,13 @@ static void compile(struct compiler *c, struct text text)
     if (text.len >= 3 && !memcmp(text.data, "\xEF\xBB\xBF", 3))
         text = (struct text){text.data + 3, text.len - 3};
     bool is_too_large = text.len > FLOW_TEXT_MAX_BYTES;
-    source_init(&c->source, &c->scratch, is_too_large ? TEXT("") : text);
-    report_init(&c->report, &c->source, c->report.problems);
+    lines_init(&c->lines, &c->scratch, is_too_large ? TEXT("") : text);
+    report_init(&c->report, &c->lines, c->report.problems);
     if (is_too_large)
         report_error(&c->report, SPAN_FILE, "the file has %zu bytes, and a flow at most %u",
                      text.len, FLOW_TEXT_MAX_BYTES);
     else
-        compile_root(c, node_read(&c->scratch, &c->source, &c->report));
+        compile_root(c, node_read(&c->scratch, &c->lines, &c->report));
     report_sort(&c->report);
 }
 

@@ -22,7 +22,7 @@ static const char *type_habit(struct text word)
     return NULL;
 }
 
-void read_input_type(struct compiler *c, const struct target *target, const struct node *value)
+void key_input_type(struct compiler *c, const struct target *target, const struct node *value)
 {
     const char *habit = value->kind == NODE_STRING ? type_habit(value->text) : NULL;
     size_t number;
@@ -35,8 +35,8 @@ void read_input_type(struct compiler *c, const struct target *target, const stru
     }
 }
 
-void read_input_description(struct compiler *c, const struct target *target,
-                            const struct node *value)
+void key_input_description(struct compiler *c, const struct target *target,
+                           const struct node *value)
 {
     value_plain_text(c, value, "description", &target->input->description);
 }
@@ -68,13 +68,13 @@ static struct text json_of(struct compiler *c, const struct node *node)
     return text;
 }
 
-void read_input_default(struct compiler *c, const struct target *target, const struct node *value)
+void key_input_default(struct compiler *c, const struct target *target, const struct node *value)
 {
     if (is_constant(c, value, "default"))
         target->input->default_json = json_of(c, value);
 }
 
-void read_input_enum(struct compiler *c, const struct target *target, const struct node *value)
+void key_input_enum(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct flow_input *input = target->input;
     if (value->kind != NODE_LIST || value->count == 0) {
@@ -126,7 +126,7 @@ static void read_declaration(struct compiler *c, struct flow_input *input, const
         language_read(c, IN_INPUT, value, &target);
         check_declaration(c, input, value);
     } else if (value->kind == NODE_STRING) {
-        read_input_type(c, &target, value);
+        key_input_type(c, &target, value);
     } else if (value->kind == NODE_EMPTY) {
         report_error(&c->report, value->key->span, "the input `%.*s` has no type",
                      TEXT_ARG(input->name));
@@ -138,7 +138,7 @@ static void read_declaration(struct compiler *c, struct flow_input *input, const
     }
 }
 
-void read_input(struct compiler *c, const struct target *target, const struct node *value)
+void key_input(struct compiler *c, const struct target *target, const struct node *value)
 {
     c->inputs_are_bad = true;
     if (value->kind != NODE_MAP) {

@@ -9,46 +9,46 @@
 #define ITEM_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct key_rule rules[] = {
-    {"flow", IN_FILE, NO_VERB, 0, false, read_flow, "the flow's name"},
-    {"description", IN_FILE, NO_VERB, 0, false, read_description, "text"},
-    {"input", IN_FILE, NO_VERB, 0, false, read_input, "a map NAME: TYPE"},
-    {"runs_on", IN_FILE, NO_VERB, 0, false, read_runs_on, "a list of tags"},
-    {"priority", IN_FILE, NO_VERB, 0, false, read_priority, "a number from 0 (first) to 9"},
-    {"tasks", IN_FILE, NO_VERB, 0, false, read_tasks, "a map NAME: TASK"},
-    {"steps", IN_FILE, NO_VERB, 0, false, read_steps, "a list of tasks"},
-    {"output", IN_FILE, NO_VERB, 0, false, read_output, "a value"},
+    {"flow", IN_FILE, NO_VERB, 0, false, key_flow, "the flow's name"},
+    {"description", IN_FILE, NO_VERB, 0, false, key_description, "text"},
+    {"input", IN_FILE, NO_VERB, 0, false, key_input, "a map NAME: TYPE"},
+    {"runs_on", IN_FILE, NO_VERB, 0, false, key_runs_on, "a list of tags"},
+    {"priority", IN_FILE, NO_VERB, 0, false, key_priority, "a number from 0 (first) to 9"},
+    {"tasks", IN_FILE, NO_VERB, 0, false, key_tasks, "a map NAME: TASK"},
+    {"steps", IN_FILE, NO_VERB, 0, false, key_steps, "a list of tasks"},
+    {"output", IN_FILE, NO_VERB, 0, false, key_output, "a value"},
 
-    {"run", IN_ANY_TASK, VERB_RUN, 0, false, read_run, "a list [PROGRAM, ARGUMENT, …]"},
-    {"sh", IN_ANY_TASK, VERB_SH, 0, false, read_sh, "a shell script"},
-    {"set", IN_ANY_TASK, VERB_SET, 0, false, read_set, "a value (`set: null` for none)"},
-    {"fail", IN_ANY_TASK, VERB_FAIL, 0, false, read_fail, "the reason as text"},
-    {"noop", IN_ANY_TASK, VERB_NOOP, 0, true, read_noop, "nothing"},
+    {"run", IN_ANY_TASK, VERB_RUN, 0, false, key_run, "a list [PROGRAM, ARGUMENT, …]"},
+    {"sh", IN_ANY_TASK, VERB_SH, 0, false, key_sh, "a shell script"},
+    {"set", IN_ANY_TASK, VERB_SET, 0, false, key_set, "a value (`set: null` for none)"},
+    {"fail", IN_ANY_TASK, VERB_FAIL, 0, false, key_fail, "the reason as text"},
+    {"noop", IN_ANY_TASK, VERB_NOOP, 0, true, key_noop, "nothing"},
 
-    {"name", IN_STEP, NO_VERB, 0, false, read_name, "a name"},
-    {"description", IN_ANY_TASK, NO_VERB, 0, false, read_task_description, "text"},
-    {"needs", IN_ANY_TASK, NO_VERB, 0, false, read_needs, "a task's name, or a list of them"},
-    {"if", IN_ANY_TASK, NO_VERB, 0, false, read_if, "a condition"},
-    {"retry", IN_ANY_TASK, NO_VERB, 0, false, read_retry, "a map {attempts: N, …}"},
-    {"timeout", IN_ANY_TASK, NO_VERB, 0, false, read_timeout, "a duration such as 90s"},
-    {"expect", IN_ANY_TASK, NO_VERB, 0, false, read_expect, "a condition over `result`"},
-    {"once", IN_ANY_TASK, NO_VERB, 0, false, read_once, "true or false"},
-    {"with", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_with, "a value"},
-    {"env", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_env, "a map NAME: VALUE"},
-    {"cwd", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_cwd, "a path"},
-    {"result", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, read_result, "auto, json, text or none"},
+    {"name", IN_STEP, NO_VERB, 0, false, key_name, "a name"},
+    {"description", IN_ANY_TASK, NO_VERB, 0, false, key_task_description, "text"},
+    {"needs", IN_ANY_TASK, NO_VERB, 0, false, key_needs, "a task's name, or a list of them"},
+    {"if", IN_ANY_TASK, NO_VERB, 0, false, key_if, "a condition"},
+    {"retry", IN_ANY_TASK, NO_VERB, 0, false, key_retry, "a map {attempts: N, …}"},
+    {"timeout", IN_ANY_TASK, NO_VERB, 0, false, key_timeout, "a duration such as 90s"},
+    {"expect", IN_ANY_TASK, NO_VERB, 0, false, key_expect, "a condition over `result`"},
+    {"once", IN_ANY_TASK, NO_VERB, 0, false, key_once, "true or false"},
+    {"with", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_with, "a value"},
+    {"env", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_env, "a map NAME: VALUE"},
+    {"cwd", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_cwd, "a path"},
+    {"result", IN_ANY_TASK, NO_VERB, PROCESS_VERBS, false, key_result, "auto, json, text or none"},
 
-    {"attempts", IN_RETRY, NO_VERB, 0, false, read_attempts, "a number, the first included"},
-    {"delay", IN_RETRY, NO_VERB, 0, false, read_delay, "a duration such as 3s"},
-    {"backoff", IN_RETRY, NO_VERB, 0, false, read_backoff, "a factor from 1"},
-    {"max_delay", IN_RETRY, NO_VERB, 0, false, read_max_delay, "a duration such as 10m"},
-    {"jitter", IN_RETRY, NO_VERB, 0, false, read_jitter, "a number from 0 to 1"},
-    {"if", IN_RETRY, NO_VERB, 0, false, read_retry_if, "a condition over `failure`"},
-    {"values", IN_RETRY, NO_VERB, 0, false, read_values, "a list of values, one per attempt"},
+    {"attempts", IN_RETRY, NO_VERB, 0, false, key_attempts, "a number, the first included"},
+    {"delay", IN_RETRY, NO_VERB, 0, false, key_delay, "a duration such as 3s"},
+    {"backoff", IN_RETRY, NO_VERB, 0, false, key_backoff, "a factor from 1"},
+    {"max_delay", IN_RETRY, NO_VERB, 0, false, key_max_delay, "a duration such as 10m"},
+    {"jitter", IN_RETRY, NO_VERB, 0, false, key_jitter, "a number from 0 to 1"},
+    {"if", IN_RETRY, NO_VERB, 0, false, key_retry_if, "a condition over `failure`"},
+    {"values", IN_RETRY, NO_VERB, 0, false, key_values, "a list of values, one per attempt"},
 
-    {"type", IN_INPUT, NO_VERB, 0, false, read_input_type, "a type"},
-    {"default", IN_INPUT, NO_VERB, 0, false, read_input_default, "a value"},
-    {"enum", IN_INPUT, NO_VERB, 0, false, read_input_enum, "a list of values"},
-    {"description", IN_INPUT, NO_VERB, 0, false, read_input_description, "text"},
+    {"type", IN_INPUT, NO_VERB, 0, false, key_input_type, "a type"},
+    {"default", IN_INPUT, NO_VERB, 0, false, key_input_default, "a value"},
+    {"enum", IN_INPUT, NO_VERB, 0, false, key_input_enum, "a list of values"},
+    {"description", IN_INPUT, NO_VERB, 0, false, key_input_description, "text"},
 };
 
 /* Known, but not yet. */
@@ -137,13 +137,26 @@ void language_hint_key(struct compiler *c, struct flow_problem *problem, struct 
         report_hint(&c->report, problem, "did you mean `%s`?", nearest);
 }
 
-static void report_unknown(struct compiler *c, const struct node *key, enum key_home home)
+/* Whether the empty value belongs to a key that a `,` or a brace follows. */
+static bool stands_in_braces(struct compiler *c, const struct node *value)
 {
+    uint32_t at = value->key->span.end;
+    while (at < c->lines.text.len && c->lines.text.data[at] == ' ')
+        at++;
+    return at < c->lines.text.len && memchr(",}", c->lines.text.data[at], 2);
+}
+
+static void report_unknown(struct compiler *c, const struct node *value, enum key_home home)
+{
+    const struct node *key = value->key;
     const char *habit = habit_hint(key->text, home);
     struct flow_problem *problem = report_error(&c->report, key->span, "unknown key `%.*s` %s",
                                                 TEXT_ARG(key->text), home_name(home));
     const struct key_rule *elsewhere = find_rule(key->text, ~0u);
-    if (habit)
+    if (value->kind == NODE_EMPTY && stands_in_braces(c, value))
+        report_hint(&c->report, problem,
+                    "inside { } a `,` ends a value: put quotes around the whole value");
+    else if (habit)
         report_hint(&c->report, problem, "%s", habit);
     else if (home == IN_TASK && elsewhere && elsewhere->homes == IN_STEP)
         report_hint(&c->report, problem, "a task in `tasks` is called as its key says");
@@ -175,7 +188,7 @@ static void note_verb(struct compiler *c, const struct node *key, const struct k
     struct flow_problem *problem = report_error(
         &c->report, key->span, "a second verb, `%.*s`: this task has `%.*s` in line %u already",
         TEXT_ARG(key->text), TEXT_ARG(verb->key->text),
-        source_line(&c->source, verb->key->span.begin));
+        lines_number(&c->lines, verb->key->span.begin));
     report_hint(&c->report, problem, "a task does one thing: make two tasks of it");
 }
 
@@ -207,28 +220,35 @@ static struct verb find_verb(struct compiler *c, const struct node *map, enum ke
     return verb;
 }
 
+/* The verbs whose bits are set, as a list in words: "`run` and `sh`". */
+static const char *list_verbs(struct compiler *c, unsigned bits, const char *last)
+{
+    const char *names[ITEM_COUNT(rules)];
+    size_t count = 0;
+    struct buffer list;
+    for (size_t i = 0; i < ITEM_COUNT(rules); i++)
+        if (rules[i].verb != NO_VERB && bits & VERB_BIT(rules[i].verb))
+            names[count++] = rules[i].name;
+    buffer_init(&list, 0);
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&list, "%s`%s`", i == 0 ? "" : i + 1 == count ? last : ", ", names[i]);
+    const char *string = arena_string(&c->scratch, buffer_text(&list));
+    buffer_done(&list);
+    return string;
+}
+
 static bool goes_with(struct compiler *c, const struct key_rule *rule, const struct node *key,
                       const struct verb *verb)
 {
     if (!rule->verbs || !verb->rule || rule->verbs & VERB_BIT(verb->rule->verb))
         return true;
-    report_error(&c->report, key->span, "`%s` goes with `run` and `sh`, not with `%s`", rule->name,
-                 verb->rule->name);
+    report_error(&c->report, key->span, "`%s` goes with %s, not with `%s`", rule->name,
+                 list_verbs(c, rule->verbs, " and "), verb->rule->name);
     return false;
 }
 
 /* --------------------------------------------------------------------------------------- reading
  */
-
-static void report_empty(struct compiler *c, const struct node *value, const char *name,
-                         const char *wants)
-{
-    struct flow_problem *problem = report_error(
-        &c->report, value->key->span, "the key `%s` has no value; expected %s", name, wants);
-    if (value->next && value->style != NODE_FLOW && value->next->key->span.begin > 0 &&
-        c->source.text.data[value->span.end < c->source.text.len ? value->span.end : 0] == ',')
-        report_hint(&c->report, problem, "inside { } a `,` ends a value: put quotes around it");
-}
 
 static void read_member(struct compiler *c, enum key_home home, const struct node *value,
                         const struct verb *verb, const struct target *target)
@@ -242,7 +262,7 @@ static void read_member(struct compiler *c, enum key_home home, const struct nod
                          "not yet: `%s` %s comes with a later version", later->name,
                          home_name(home));
         else
-            report_unknown(c, value->key, home);
+            report_unknown(c, value, home);
         return;
     }
     if (rule->verb != NO_VERB && value->key != verb->key)
@@ -250,7 +270,8 @@ static void read_member(struct compiler *c, enum key_home home, const struct nod
     if (!goes_with(c, rule, value->key, verb) || node_is_refused(value))
         return;
     if (value->kind == NODE_EMPTY && !rule->may_be_empty)
-        report_empty(c, value, rule->name, rule->wants);
+        report_error(&c->report, value->key->span, "the key `%s` has no value; expected %s",
+                     rule->name, rule->wants);
     else
         rule->read(c, target, value);
 }
@@ -265,8 +286,8 @@ static void begin_task(struct compiler *c, const struct node *map, const struct 
     if (verb->key || verb->is_misspelt || node_is_refused(map))
         return;
     struct flow_problem *problem =
-        report_error(&c->report, target->draft->name_span,
-                     "the task has no verb; expected one of `run`, `sh`, `set`, `fail`, `noop`");
+        report_error(&c->report, target->draft->name_span, "the task has no verb; expected %s",
+                     list_verbs(c, ~0u, " or "));
     if (map->count == 0)
         report_hint(&c->report, problem, "`noop:` is the verb that does nothing");
 }

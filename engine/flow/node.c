@@ -132,7 +132,7 @@ static void report_forbidden(struct report *report, struct span span, uint32_t c
 }
 
 /* Whether every character may stand in a YAML file; reports the first that may not. */
-static bool check_characters(const struct source *source, struct report *report)
+static bool check_characters(const struct lines *source, struct report *report)
 {
     struct text text = source->text;
     for (size_t at = 0; at < text.len;) {
@@ -174,7 +174,7 @@ static bool looks_like_json(struct text text)
     return at < text.len && (text.data[at] == '{' || text.data[at] == '[');
 }
 
-struct node *node_read(struct arena *arena, const struct source *source, struct report *report)
+struct node *node_read(struct arena *arena, const struct lines *source, struct report *report)
 {
     if (is_utf16(source->text)) {
         struct flow_problem *problem = report_error(report, (struct span){0, 0},

@@ -46,13 +46,12 @@ struct node {
 
 /* Reads `source` (YAML or JSON). Returns the root, or NULL when the text can't be read; what is
  * wrong is in `report` either way. */
-struct node *node_read(struct arena *arena, const struct source *source, struct report *report);
+struct node *node_read(struct arena *arena, const struct lines *source, struct report *report);
 
 /* The two ways, for node_read only. node_read_json returns NULL without a report when the text is
  * not JSON. */
-struct node *node_read_json(struct arena *arena, const struct source *source);
-struct node *node_read_yaml(struct arena *arena, const struct source *source,
-                            struct report *report);
+struct node *node_read_json(struct arena *arena, const struct lines *source);
+struct node *node_read_yaml(struct arena *arena, const struct lines *source, struct report *report);
 
 /* What a plain word is: NODE_NULL, NODE_BOOLEAN, NODE_NUMBER, NODE_STRING; NODE_EMPTY for none. */
 enum node_kind node_kind_of_word(struct text word);
@@ -65,7 +64,7 @@ const char *node_kind_name(const struct node *node);
 
 /* Where the bytes `begin` to `end` of a scalar's text stand in the source: exact up to white space
  * that YAML folded away. */
-struct span node_text_span(const struct source *source, const struct node *scalar, size_t begin,
+struct span node_text_span(const struct lines *source, const struct node *scalar, size_t begin,
                            size_t end);
 
 #endif

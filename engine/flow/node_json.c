@@ -33,7 +33,7 @@ static enum node_kind kind_of(const struct json *json)
     UNREACHABLE();
 }
 
-static struct node *make_node(struct arena *arena, const struct source *source,
+static struct node *make_node(struct arena *arena, const struct lines *source,
                               const struct json *json)
 {
     struct node *node = arena_calloc(arena, 1, sizeof *node);
@@ -51,7 +51,7 @@ static struct node *make_node(struct arena *arena, const struct source *source,
 }
 
 /* The key of the member that follows byte `at`: its opening quote is the next one. */
-static struct node *make_key(struct arena *arena, const struct source *source, uint32_t at,
+static struct node *make_key(struct arena *arena, const struct lines *source, uint32_t at,
                              struct text key)
 {
     struct node *node = arena_calloc(arena, 1, sizeof *node);
@@ -74,7 +74,7 @@ static void descend(struct level *level, struct node *node, const struct json *j
 }
 
 /* NULL when it is nested too deep: the YAML reader says so. */
-static struct node *build(struct arena *arena, const struct source *source, const struct json *json)
+static struct node *build(struct arena *arena, const struct lines *source, const struct json *json)
 {
     struct level levels[NODE_DEPTH_MAX];
     struct node *root = make_node(arena, source, json);
@@ -103,7 +103,7 @@ static struct node *build(struct arena *arena, const struct source *source, cons
     return root;
 }
 
-struct node *node_read_json(struct arena *arena, const struct source *source)
+struct node *node_read_json(struct arena *arena, const struct lines *source)
 {
     struct json *json;
     if (json_parse(arena, source->text, &json, NULL))

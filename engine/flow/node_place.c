@@ -91,7 +91,7 @@ static struct piece read_piece(const struct node *scalar, const char *at, uint32
 }
 
 /* The part of the source that holds the text, without quotes or a block's head line. */
-static struct span content_of(const struct source *source, const struct node *scalar)
+static struct span content_of(const struct lines *source, const struct node *scalar)
 {
     struct span span = scalar->span;
     if (scalar->style == NODE_SINGLE || scalar->style == NODE_DOUBLE) {
@@ -113,7 +113,7 @@ static size_t count_visible(struct text text, size_t end)
 }
 
 /* Where the visible byte number `number` (from 0) stands, or the end. */
-static uint32_t find_visible(const struct source *source, const struct node *scalar,
+static uint32_t find_visible(const struct lines *source, const struct node *scalar,
                              struct span content, size_t number)
 {
     uint32_t at = content.begin;
@@ -128,7 +128,7 @@ static uint32_t find_visible(const struct source *source, const struct node *sca
     return at;
 }
 
-struct span node_text_span(const struct source *source, const struct node *scalar, size_t begin,
+struct span node_text_span(const struct lines *source, const struct node *scalar, size_t begin,
                            size_t end)
 {
     CHECK(begin <= end);

@@ -21,7 +21,7 @@ struct frame {
 
 struct reader {
     struct arena *arena;
-    const struct source *source;
+    const struct lines *source;
     struct report *report;
     yaml_parser_t parser;
     size_t mark_index; /* the character that `mark_byte` belongs to */
@@ -61,7 +61,7 @@ static struct node *new_node(struct reader *r, const yaml_event_t *event, enum n
 
 /* ------------------------------------------------------------------------------------- refusals */
 
-static uint32_t end_of_word(const struct source *source, uint32_t at)
+static uint32_t end_of_word(const struct lines *source, uint32_t at)
 {
     while (at < source->text.len && !memchr(" \t\r\n,[]{}", source->text.data[at], 9))
         at++;
@@ -123,7 +123,7 @@ static void check_key(struct reader *r, struct node *key)
 static void report_doubled(struct reader *r, struct node *key, const struct node *first)
 {
     report_error(r->report, key->span, "the key `%.*s` stands twice; first in line %u",
-                 TEXT_ARG(key->text), source_line(r->source, first->span.begin));
+                 TEXT_ARG(key->text), lines_number(r->source, first->span.begin));
     key->kind = NODE_BAD;
 }
 
@@ -317,7 +317,7 @@ static bool read_stream(struct reader *r)
     }
 }
 
-struct node *node_read_yaml(struct arena *arena, const struct source *source, struct report *report)
+struct node *node_read_yaml(struct arena *arena, const struct lines *source, struct report *report)
 {
     struct reader *r = arena_calloc(arena, 1, sizeof *r);
     r->arena = arena;

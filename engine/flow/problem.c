@@ -5,11 +5,12 @@
 #include <stdio.h>
 
 #include "base/check.h"
+#include "base/utf8.h"
 
 /* Warnings leave room for the errors that come after them. */
 #define WARNINGS_MAX (FLOW_PROBLEMS_MAX / 2)
 
-void source_init(struct source *source, struct arena *arena, struct text text)
+void lines_init(struct lines *source, struct arena *arena, struct text text)
 {
     uint32_t *begins = NULL;
     size_t count = 0, capacity = 0;
@@ -23,10 +24,10 @@ void source_init(struct source *source, struct arena *arena, struct text text)
         begins = arena_grow(arena, begins, count, count + 1, &capacity, sizeof *begins);
         begins[count++] = (uint32_t)i + 1;
     }
-    *source = (struct source){text, begins, (uint32_t)count};
+    *source = (struct lines){text, begins, (uint32_t)count};
 }
 
-uint32_t source_line(const struct source *source, uint32_t at)
+uint32_t lines_number(const struct lines *source, uint32_t at)
 {
     uint32_t low = 0, high = source->line_count;
     while (high - low > 1) {
@@ -39,7 +40,7 @@ uint32_t source_line(const struct source *source, uint32_t at)
     return low + 1;
 }
 
-struct span source_line_span(const struct source *source, uint32_t line)
+struct span lines_span(const struct lines *source, uint32_t line)
 {
     CHECK(line >= 1 && line <= source->line_count);
     uint32_t begin = source->line_begins[line - 1];
@@ -51,16 +52,18 @@ struct span source_line_span(const struct source *source, uint32_t line)
     return (struct span){begin, end};
 }
 
-/* Characters from `begin` to `end`; a stray byte counts as one. */
+/* Characters from `begin` to `end`; a byte that belongs to none counts as one. */
 static uint32_t count_characters(struct text text, uint32_t begin, uint32_t end)
 {
     uint32_t count = 0;
-    for (uint32_t i = begin; i < end; i++)
-        count += ((unsigned char)text.data[i] & 0xC0) != 0x80;
+    for (uint32_t at = begin; at < end; count++) {
+        size_t bytes = utf8_sequence(text.data + at, end - at);
+        at += (uint32_t)(bytes ? bytes : 1);
+    }
     return count;
 }
 
-static void set_place(struct flow_problem *problem, const struct source *source, struct span span)
+static void set_place(struct flow_problem *problem, const struct lines *source, struct span span)
 {
     uint32_t size = (uint32_t)source->text.len;
     problem->width = 1;
@@ -68,8 +71,8 @@ static void set_place(struct flow_problem *problem, const struct source *source,
         return;
     if (span.begin > size)
         span.begin = size;
-    problem->line = source_line(source, span.begin);
-    struct span line = source_line_span(source, problem->line);
+    problem->line = lines_number(source, span.begin);
+    struct span line = lines_span(source, problem->line);
     uint32_t begin = span.begin < line.end ? span.begin : line.end;
     uint32_t end = span.end < line.end ? span.end : line.end;
     problem->column = count_characters(source->text, line.begin, begin) + 1;
@@ -77,7 +80,7 @@ static void set_place(struct flow_problem *problem, const struct source *source,
         problem->width = count_characters(source->text, begin, end);
 }
 
-void report_init(struct report *report, const struct source *source, struct flow_problems *problems)
+void report_init(struct report *report, const struct lines *source, struct flow_problems *problems)
 {
     *report = (struct report){.source = source, .problems = problems};
 }
@@ -99,8 +102,10 @@ static struct flow_problem *add(struct report *report, bool is_warning)
     return problem;
 }
 
-static void fill(struct report *report, struct flow_problem *problem, struct span span,
-                 const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static void fill(struct report *report,
+                                                       struct flow_problem *problem,
+                                                       struct span span, const char *format,
+                                                       va_list args)
 {
     char text[1024];
     if (problem == &report->spill)

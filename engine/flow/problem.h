@@ -10,7 +10,7 @@
 #include "engine/flow/flow.h"
 
 /* The text and where its lines begin. */
-struct source {
+struct lines {
     struct text text;
     const uint32_t *line_begins; /* ascending; the first is 0 */
     uint32_t line_count;         /* >= 1 */
@@ -24,21 +24,20 @@ struct span {
 /* The file as a whole. */
 #define SPAN_FILE ((struct span){UINT32_MAX, UINT32_MAX})
 
-void source_init(struct source *source, struct arena *arena, struct text text);
+void lines_init(struct lines *source, struct arena *arena, struct text text);
 /* The line, from 1, that holds the byte `at`. */
-uint32_t source_line(const struct source *source, uint32_t at);
+uint32_t lines_number(const struct lines *source, uint32_t at);
 /* The bytes of line `line` (from 1) without its line break. */
-struct span source_line_span(const struct source *source, uint32_t line);
+struct span lines_span(const struct lines *source, uint32_t line);
 
 struct report {
-    const struct source *source;
+    const struct lines *source;
     struct flow_problems *problems; /* what is found goes here */
     size_t capacity;                /* of problems->list */
     struct flow_problem spill;      /* takes what no longer fits */
 };
 
-void report_init(struct report *report, const struct source *source,
-                 struct flow_problems *problems);
+void report_init(struct report *report, const struct lines *source, struct flow_problems *problems);
 
 /* Notes a problem and returns it, so that a hint can be added; never NULL. Beyond
  * FLOW_PROBLEMS_MAX it is counted but not listed. */

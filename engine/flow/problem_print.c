@@ -62,7 +62,6 @@ static uint32_t add_line(const struct printer *p, struct text line, uint32_t fro
             bytes += bytes == 0;
         }
         at += bytes;
-        /* A stray continuation byte has no column of its own (see problem.c). */
         number++;
     }
     if (at < line.len)
@@ -93,7 +92,7 @@ static void print_place(const struct printer *p, const struct flow_problem *prob
 }
 
 static void print_problem(const struct printer *p, const struct flow_problem *problem,
-                          const struct source *source, const char *file)
+                          const struct lines *source, const char *file)
 {
     char place[64] = "";
     if (problem->line > 0)
@@ -107,7 +106,7 @@ static void print_problem(const struct printer *p, const struct flow_problem *pr
     add_coloured(p, problem->is_warning ? PURPLE : RED, problem->is_warning ? "warning" : "error");
     buffer_printf(p->out, ": %.*s\n", TEXT_ARG(problem->message));
     if (problem->line > 0 && problem->line <= source->line_count) {
-        struct span span = source_line_span(source, problem->line);
+        struct span span = lines_span(source, problem->line);
         print_place(p, problem,
                     (struct text){source->text.data + span.begin, span.end - span.begin});
     }
@@ -120,13 +119,13 @@ void flow_problems_print(const struct flow_problems *problems, struct text sourc
 {
     struct printer printer = {ret_text, colour};
     struct arena arena = {0};
-    struct source lines;
+    struct lines lines;
     /* As in flow_compile, a leading byte order mark is no part of the first line. */
     if (source.len >= 3 && !memcmp(source.data, "\xEF\xBB\xBF", 3))
         source = (struct text){source.data + 3, source.len - 3};
     if (source.len > FLOW_TEXT_MAX_BYTES)
         source.len = FLOW_TEXT_MAX_BYTES;
-    source_init(&lines, &arena, source);
+    lines_init(&lines, &arena, source);
     for (size_t i = 0; i < problems->count; i++)
         print_problem(&printer, &problems->list[i], &lines, file);
     if (problems->cut)

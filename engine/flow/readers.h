@@ -8,18 +8,17 @@
 #include "engine/flow/language.h"
 
 /* file_keys.c */
-key_reader read_flow, read_description, read_runs_on, read_priority, read_output, read_tasks,
-    read_steps;
+key_reader key_flow, key_description, key_runs_on, key_priority, key_output, key_tasks, key_steps;
 /* input_keys.c */
-key_reader read_input, read_input_type, read_input_default, read_input_enum, read_input_description;
+key_reader key_input, key_input_type, key_input_default, key_input_enum, key_input_description;
 /* verb_keys.c */
-key_reader read_run, read_sh, read_set, read_fail, read_noop;
+key_reader key_run, key_sh, key_set, key_fail, key_noop;
 /* task_keys.c */
-key_reader read_name, read_task_description, read_needs, read_if, read_expect, read_retry,
-    read_timeout, read_env, read_cwd, read_with, read_result, read_once;
+key_reader key_name, key_task_description, key_needs, key_if, key_expect, key_retry, key_timeout,
+    key_env, key_cwd, key_with, key_result, key_once;
 /* retry_keys.c */
-key_reader read_attempts, read_delay, read_backoff, read_max_delay, read_jitter, read_retry_if,
-    read_values;
+key_reader key_attempts, key_delay, key_backoff, key_max_delay, key_jitter, key_retry_if,
+    key_values;
 /* Defaults, and what a retry must have. */
 void retry_begin(struct flow_retry *retry);
 void retry_end(struct compiler *c, const struct target *target, const struct node *node);

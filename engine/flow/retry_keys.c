@@ -28,42 +28,42 @@ static struct expr_home home_of(const struct target *target, const char *key)
     return (struct expr_home){key, 0, target->draft};
 }
 
-void read_attempts(struct compiler *c, const struct target *target, const struct node *value)
+void key_attempts(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct expr_home home = home_of(target, "attempts");
     target->draft->retry_attempts = value;
     value_count(c, value, &home, 1, ATTEMPTS_MAX, &target->retry->attempts);
 }
 
-void read_delay(struct compiler *c, const struct target *target, const struct node *value)
+void key_delay(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct expr_home home = home_of(target, "delay");
     value_duration(c, value, &home, 0, &target->retry->delay_ms);
 }
 
-void read_max_delay(struct compiler *c, const struct target *target, const struct node *value)
+void key_max_delay(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct expr_home home = home_of(target, "max_delay");
     value_duration(c, value, &home, 0, &target->retry->max_delay_ms);
 }
 
-void read_backoff(struct compiler *c, const struct target *target, const struct node *value)
+void key_backoff(struct compiler *c, const struct target *target, const struct node *value)
 {
     value_number(c, value, "backoff", 1, BACKOFF_MAX, &target->retry->backoff);
 }
 
-void read_jitter(struct compiler *c, const struct target *target, const struct node *value)
+void key_jitter(struct compiler *c, const struct target *target, const struct node *value)
 {
     value_number(c, value, "jitter", 0, 1, &target->retry->jitter);
 }
 
-void read_retry_if(struct compiler *c, const struct target *target, const struct node *value)
+void key_retry_if(struct compiler *c, const struct target *target, const struct node *value)
 {
     const struct expr_home home = {"retry.if", ROOT_FAILURE | ROOT_RETRY, target->draft};
     target->retry->only_if = value_condition(c, value, &home);
 }
 
-void read_values(struct compiler *c, const struct target *target, const struct node *value)
+void key_values(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct expr_home home = home_of(target, "values");
     struct flow_retry *retry = target->retry;

@@ -57,7 +57,7 @@ static struct span span_of(struct compiler *c, const struct use *use, size_t ind
         begin = (size_t)(found - text.data);
         len = name.len;
     }
-    return node_text_span(&c->source, use->scalar, begin, begin + len);
+    return node_text_span(&c->lines, use->scalar, begin, begin + len);
 }
 
 static void hint_word(struct compiler *c, struct flow_problem *problem, struct text word,

@@ -4,47 +4,46 @@
 #include "engine/flow/value.h"
 
 /* `name` was read before all others (tasks.c); here only its form is checked. */
-void read_name(struct compiler *c, const struct target *target, const struct node *value)
+void key_name(struct compiler *c, const struct target *target, const struct node *value)
 {
     value_check_name(c, value, "a step's name");
 }
 
-void read_task_description(struct compiler *c, const struct target *target,
-                           const struct node *value)
+void key_task_description(struct compiler *c, const struct target *target, const struct node *value)
 {
     value_plain_text(c, value, "description", &target->draft->task->description);
 }
 
 /* Read in its own pass, when all names are known (needs.c). */
-void read_needs(struct compiler *c, const struct target *target, const struct node *value)
+void key_needs(struct compiler *c, const struct target *target, const struct node *value)
 {
     target->draft->needs = value;
 }
 
-void read_if(struct compiler *c, const struct target *target, const struct node *value)
+void key_if(struct compiler *c, const struct target *target, const struct node *value)
 {
     const struct expr_home home = {"if", 0, target->draft};
     target->draft->task->run_if = value_condition(c, value, &home);
 }
 
-void read_expect(struct compiler *c, const struct target *target, const struct node *value)
+void key_expect(struct compiler *c, const struct target *target, const struct node *value)
 {
     const struct expr_home home = {"expect", ROOT_RESULT | ROOT_RETRY, target->draft};
     target->draft->task->expect = value_condition(c, value, &home);
 }
 
-void read_timeout(struct compiler *c, const struct target *target, const struct node *value)
+void key_timeout(struct compiler *c, const struct target *target, const struct node *value)
 {
     const struct expr_home home = {"timeout", ROOT_RETRY, target->draft};
     value_duration(c, value, &home, 1, &target->draft->task->timeout_ms);
 }
 
-void read_once(struct compiler *c, const struct target *target, const struct node *value)
+void key_once(struct compiler *c, const struct target *target, const struct node *value)
 {
     value_boolean(c, value, "once", &target->draft->task->once);
 }
 
-void read_result(struct compiler *c, const struct target *target, const struct node *value)
+void key_result(struct compiler *c, const struct target *target, const struct node *value)
 {
     /* In the order of enum flow_result. */
     static const char *const words[] = {"auto", "json", "text", "none"};
@@ -53,7 +52,7 @@ void read_result(struct compiler *c, const struct target *target, const struct n
         target->draft->task->result = (enum flow_result)number;
 }
 
-void read_retry(struct compiler *c, const struct target *target, const struct node *value)
+void key_retry(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct flow_retry *retry = &target->draft->task->retry;
     const struct target inner = {.draft = target->draft, .retry = retry};
@@ -74,13 +73,13 @@ void read_retry(struct compiler *c, const struct target *target, const struct no
 /* --------------------------------------------------------------------- what a process starts with
  */
 
-void read_with(struct compiler *c, const struct target *target, const struct node *value)
+void key_with(struct compiler *c, const struct target *target, const struct node *value)
 {
     const struct expr_home home = {"with", ROOT_RETRY, target->draft};
     target->draft->task->with = value_data(c, value, &home);
 }
 
-void read_cwd(struct compiler *c, const struct target *target, const struct node *value)
+void key_cwd(struct compiler *c, const struct target *target, const struct node *value)
 {
     const struct expr_home home = {"cwd", ROOT_RETRY, target->draft};
     if (value->kind == NODE_STRING && value->text.len == 0)
@@ -121,7 +120,7 @@ static void read_variable(struct compiler *c, const struct target *target, const
     report_hint(&c->report, problem, "an empty text is \"\"");
 }
 
-void read_env(struct compiler *c, const struct target *target, const struct node *value)
+void key_env(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct flow_task *task = target->draft->task;
     if (value->kind != NODE_MAP) {

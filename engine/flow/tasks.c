@@ -28,7 +28,7 @@ static struct draft *add_draft(struct compiler *c, struct level *level, struct t
     draft->number = number;
     draft->name_span = place;
     draft->task->name = arena_text(c->arena, name);
-    draft->task->line = source_line(&c->source, place.begin);
+    draft->task->line = lines_number(&c->lines, place.begin);
     return draft;
 }
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine/flow/value.h"
 
-#include <stdlib.h>
-
 #include "base/check.h"
 #include "base/duration.h"
 #include "base/json.h"
@@ -120,11 +118,39 @@ bool value_integer(struct compiler *c, const struct node *node, const char *key,
     return false;
 }
 
+/* A JSON number as a double: exact for up to 15 digits, whatever the locale. */
+static double decimal_value(struct text number)
+{
+    double digits = 0;
+    int scale = 0, exponent = 0, sign = 1;
+    bool is_fraction = false;
+    size_t at = number.data[0] == '-';
+    for (; at < number.len && (is_digit(number.data[at]) || number.data[at] == '.'); at++) {
+        if (number.data[at] == '.') {
+            is_fraction = true;
+        } else {
+            digits = digits * 10 + (number.data[at] - '0');
+            scale -= is_fraction;
+        }
+    }
+    if (at < number.len && number.data[++at] == '-')
+        sign = -1;
+    for (; at < number.len && exponent < 10000; at++)
+        if (is_digit(number.data[at]))
+            exponent = exponent * 10 + (number.data[at] - '0');
+    for (scale += sign * exponent; scale > 0 && digits < 1e300; scale--)
+        digits *= 10;
+    double power = 1;
+    for (; scale < 0 && power < 1e300; scale++)
+        power *= 10;
+    return (number.data[0] == '-' ? -1 : 1) * digits / power;
+}
+
 bool value_number(struct compiler *c, const struct node *node, const char *key, double min,
                   double max, double *ret_value)
 {
     if (node->kind == NODE_NUMBER) {
-        double value = strtod(node->text.data, NULL);
+        double value = decimal_value(node->text);
         if (value >= min && value <= max) {
             *ret_value = value;
             return true;

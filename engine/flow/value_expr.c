@@ -39,7 +39,7 @@ bool value_is_expression(const struct node *node)
 
 static const char *hint_for(struct compiler *c, const struct node *scalar, bool is_condition)
 {
-    if (scalar->style == NODE_PLAIN && yaml_trouble_is_cut(&c->source, scalar->span.end))
+    if (scalar->style == NODE_PLAIN && yaml_trouble_is_cut(&c->lines, scalar->span.end))
         return "YAML took what follows ` #` for a comment: put quotes around the whole value";
     if (is_condition && contains(scalar->text, "${"))
         return "write the whole condition without `${ }`, or the whole of it inside one";
@@ -68,7 +68,7 @@ static void report_expression(struct compiler *c, const struct node *scalar, str
     size_t at = skipped + error->offset;
     if (at > scalar->text.len)
         at = scalar->text.len;
-    struct span span = node_text_span(&c->source, scalar, at, at + (at < scalar->text.len));
+    struct span span = node_text_span(&c->lines, scalar, at, at + (at < scalar->text.len));
     struct flow_problem *problem =
         report_error(&c->report, span, "in the expression: %s", plain_message(error->text, text));
     const char *hint = hint_for(c, scalar, is_condition);

@@ -28,7 +28,7 @@ static bool is_empty_text(const struct node *node)
     return node->kind == NODE_STRING && node->text.len == 0;
 }
 
-void read_run(struct compiler *c, const struct target *target, const struct node *value)
+void key_run(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct flow_task *task = target->draft->task;
     struct expr_home home = attempt_home(target, "run");
@@ -82,7 +82,7 @@ static void warn_of_expression(struct compiler *c, const struct node *value)
         while (end < script.len && script.data[end] != '}' && script.data[end] != '\n')
             end++;
         struct flow_problem *problem = report_warning(
-            &c->report, node_text_span(&c->source, value, at, end < script.len ? end + 1 : end),
+            &c->report, node_text_span(&c->lines, value, at, end < script.len ? end + 1 : end),
             "in `sh` the text goes to the shell as it is: `${ }` is the shell's there");
         report_hint(&c->report, problem,
                     "bring the value in: `env: {NAME: \"${ … }\"}`, then $NAME");
@@ -90,7 +90,7 @@ static void warn_of_expression(struct compiler *c, const struct node *value)
     }
 }
 
-void read_sh(struct compiler *c, const struct target *target, const struct node *value)
+void key_sh(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct flow_task *task = target->draft->task;
     struct flow_problem *problem;
@@ -107,19 +107,19 @@ void read_sh(struct compiler *c, const struct target *target, const struct node 
     warn_of_expression(c, value);
 }
 
-void read_set(struct compiler *c, const struct target *target, const struct node *value)
+void key_set(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct expr_home home = attempt_home(target, "set");
     target->draft->task->value = value_data(c, value, &home);
 }
 
-void read_fail(struct compiler *c, const struct target *target, const struct node *value)
+void key_fail(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct expr_home home = attempt_home(target, "fail");
     target->draft->task->value = value_text(c, value, &home, false);
 }
 
-void read_noop(struct compiler *c, const struct target *target, const struct node *value)
+void key_noop(struct compiler *c, const struct target *target, const struct node *value)
 {
     if (value->kind == NODE_EMPTY || value->kind == NODE_NULL)
         return;

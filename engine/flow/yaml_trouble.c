@@ -58,9 +58,9 @@ static bool contains(struct text text, const char *part)
     return text.len > 0 && memmem(text.data, text.len, part, strlen(part));
 }
 
-static struct text line_at(const struct source *source, uint32_t at)
+static struct text line_at(const struct lines *source, uint32_t at)
 {
-    struct span span = source_line_span(source, source_line(source, at));
+    struct span span = lines_span(source, lines_number(source, at));
     return (struct text){source->text.data + span.begin, span.end - span.begin};
 }
 
@@ -70,15 +70,15 @@ static bool has_condition(struct text line)
     return contains(line, "if:") || contains(line, "expect:") || contains(line, "until:");
 }
 
-static bool ends_quotation(const struct source *source, uint32_t at)
+static bool ends_quotation(const struct lines *source, uint32_t at)
 {
-    uint32_t begin = source_line_span(source, source_line(source, at)).begin;
+    uint32_t begin = lines_span(source, lines_number(source, at)).begin;
     while (at > begin && source->text.data[at - 1] == ' ')
         at--;
     return at > begin && (source->text.data[at - 1] == '"' || source->text.data[at - 1] == '\'');
 }
 
-static const char *hint_for_line(const struct source *source, uint32_t at, const char *otherwise)
+static const char *hint_for_line(const struct lines *source, uint32_t at, const char *otherwise)
 {
     struct text line = line_at(source, at);
     if (contains(line, "${"))
@@ -89,7 +89,7 @@ static const char *hint_for_line(const struct source *source, uint32_t at, const
 /* A character that begins no value. */
 static void report_no_token(struct report *report, uint32_t at)
 {
-    const struct source *source = report->source;
+    const struct lines *source = report->source;
     struct span span = {at, at + 1};
     struct flow_problem *problem;
     char c = at < source->text.len ? source->text.data[at] : ' ';
@@ -164,7 +164,7 @@ void yaml_trouble_report(struct report *report, const char *problem, uint32_t at
                  context ? ", " : "", problem);
 }
 
-bool yaml_trouble_is_cut(const struct source *source, uint32_t end)
+bool yaml_trouble_is_cut(const struct lines *source, uint32_t end)
 {
     uint32_t at = end;
     while (at < source->text.len && (source->text.data[at] == ' ' || source->text.data[at] == '\t'))

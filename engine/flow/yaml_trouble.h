@@ -15,7 +15,7 @@ void yaml_trouble_report(struct report *report, const char *problem, uint32_t at
 
 /* Whether white space and `#` follow the byte `end`: a plain value ended there because YAML saw a
  * comment. */
-bool yaml_trouble_is_cut(const struct source *source, uint32_t end);
+bool yaml_trouble_is_cut(const struct lines *source, uint32_t end);
 
 /* Reports a plain word that YAML took apart, and makes it bad; leaves others alone. */
 void yaml_trouble_check_value(struct report *report, struct node *scalar);

@@ -130,7 +130,8 @@ struct sim {
     size_t plan_count, plan_capacity;
     int posted; /* of config.jobs */
     bool is_healed;
-    bool cards_go; /* all cards are being lost: nobody's fault */
+    bool lease_broken; /* a session ended before its time: overlaps are nobody's fault any more */
+    bool cards_go;     /* all cards are being lost: nobody's fault */
     uint64_t hash;
     uint64_t budget; /* deliveries left */
     int invariant;   /* that is broken, 0: none */

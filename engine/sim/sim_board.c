@@ -96,18 +96,18 @@ static void fire_watches(struct sim_board *board, const struct card *card)
     }
 }
 
-static void ensure_pool(struct sim_board *board, const struct card *card, const struct text *tags,
-                        size_t tag_count)
+void sim_board_make_pool(struct sim_board *board, const struct pool *name, const struct text *tags,
+                         size_t tag_count)
 {
     for (size_t i = 0; i < board->pool_count; i++) {
-        if (pool_equal(&board->pools[i].pool, &card->pool))
+        if (pool_equal(&board->pools[i].pool, name))
             return;
     }
     struct arena *arena = &board->world->arena;
     board->pools = arena_grow(arena, board->pools, board->pool_count, board->pool_count + 1,
                               &board->pool_capacity, sizeof *board->pools);
     struct sim_pool *pool = &board->pools[board->pool_count++];
-    pool->pool = card->pool;
+    pool->pool = *name;
     pool->tag_count = tag_count;
     CHECK(tag_count <= SIM_POOL_TAGS_MAX);
     for (size_t i = 0; i < tag_count; i++)
@@ -121,7 +121,7 @@ bool board_make_card(struct sim_board *board, const struct card *card, const str
 {
     if (find_card(board, card))
         return false;
-    ensure_pool(board, card, tags, tag_count);
+    sim_board_make_pool(board, &card->pool, tags, tag_count);
     board->cards = arena_grow(&board->world->arena, board->cards, board->card_count,
                               board->card_count + 1, &board->card_capacity, sizeof *board->cards);
     board->cards[board->card_count++] = *card;
@@ -259,8 +259,10 @@ void sim_board_up(struct sim_board *board, bool expire_all)
     for (struct sim_session *at = board->sessions; at; at = at->next) {
         if (at->has_ended)
             continue;
-        at->heard_us = board->world->queue.now_us;
-        if (expire_all) {
+        int64_t now_us = board->world->queue.now_us;
+        bool is_over = now_us - at->heard_us >= board->options.timeout_ms * INT64_C(1000);
+        at->heard_us = now_us;
+        if (expire_all && is_over) {
             sim_count(board->world, COUNT_SESSION_EXPIRED);
             board_end(at);
         } else {

@@ -59,7 +59,7 @@ struct sim_board_options *sim_board_options(struct sim_board *board);
 
 /* The ensemble is away: every connection breaks. */
 void sim_board_down(struct sim_board *board);
-/* It is back; with `expire_all` every session has ended meanwhile. */
+/* It is back; with `expire_all` every session not heard of for T has ended meanwhile. */
 void sim_board_up(struct sim_board *board, bool expire_all);
 bool sim_board_is_up(const struct sim_board *board);
 /* All cards are gone (somebody deleted them). */
@@ -67,6 +67,10 @@ void sim_board_lose_cards(struct sim_board *board);
 /* A client that is no engine creates a card; `tags` are the pool's. */
 void sim_board_place(struct sim_board *board, const struct card *card, const struct text *tags,
                      size_t tag_count);
+
+/* A client creates the folder of a pool. */
+void sim_board_make_pool(struct sim_board *board, const struct pool *pool, const struct text *tags,
+                         size_t tag_count);
 
 /* What stands there now. */
 size_t sim_board_card_count(const struct sim_board *board);
@@ -98,8 +102,10 @@ void sim_board_show(struct sim_board_link *link, int32_t free, bool draining);
 /* The network between this client and the servers is cut, and whole again. */
 void sim_board_cut(struct sim_board_link *link);
 void sim_board_mend(struct sim_board_link *link);
-/* The server ends the client's session. */
-void sim_board_end_session(struct sim_board_link *link);
+/* The server ends the client's session before its time, which no ZooKeeper does unless it lost
+ * everything or was told to: the lease is worth nothing then, the store's fence still is. False:
+ * there is none. */
+bool sim_board_end_session(struct sim_board_link *link);
 /* The client sends nothing while frozen; what it has sent goes on. */
 void sim_board_freeze(struct sim_board_link *link);
 void sim_board_thaw(struct sim_board_link *link);

@@ -382,13 +382,14 @@ void sim_board_mend(struct sim_board_link *link)
     link->is_cut = false;
 }
 
-void sim_board_end_session(struct sim_board_link *link)
+bool sim_board_end_session(struct sim_board_link *link)
 {
     if (link->is_gone || !link->session || link->session->has_ended || !link->board->is_up)
-        return;
+        return false;
     sim_count(world_of(link), COUNT_SESSION_LOST);
     board_end(link->session);
     link_break(link);
+    return true;
 }
 
 void sim_board_freeze(struct sim_board_link *link)

@@ -59,6 +59,19 @@ static void check_fence(struct sim *sim, struct job_check *check, const struct s
         sim_fail(sim, INV_RESULT_STANDS, "job %u is written after its end", number);
 }
 
+static void check_attempt(struct sim *sim, struct job_check *check, struct task_check *task,
+                          int32_t attempt)
+{
+    const struct sim_task_plan *plan = check_plan(sim, check->job, task->path);
+    if (attempt < task->attempt || attempt > task->attempt + 1)
+        sim_fail(sim, INV_ATTEMPTS, "job %u %.*s: attempt %d after %d", check->job->number,
+                 TEXT_ARG(task->path), attempt, task->attempt);
+    if (plan && attempt > plan->attempts)
+        sim_fail(sim, INV_ATTEMPTS, "job %u %.*s: attempt %d of %d", check->job->number,
+                 TEXT_ARG(task->path), attempt, plan->attempts);
+    task->attempt = attempt;
+}
+
 static void check_line(struct sim *sim, struct job_check *check, const struct history_line *line)
 {
     bool is_job = !line->task.data;
@@ -70,10 +83,12 @@ static void check_line(struct sim *sim, struct job_check *check, const struct hi
             is_job ? job_state_name((enum job_state)from) : task_state_name((enum task_state)from),
             is_job ? job_state_name((enum job_state)line->state)
                    : task_state_name((enum task_state)line->state));
-    if (is_job)
+    if (is_job) {
         check->state = line->state;
-    else
+    } else {
         task->state = line->state;
+        check_attempt(sim, check, task, line->attempt);
+    }
 }
 
 static void check_result(struct sim *sim, struct job_check *check, const struct task_row *fresh)
@@ -85,19 +100,6 @@ static void check_result(struct sim *sim, struct job_check *check, const struct 
         !text_equal(old->result, fresh->result) || !text_equal(old->failure, fresh->failure))
         sim_fail(sim, INV_RESULT_STANDS, "job %u %.*s: its recorded end changes",
                  check->job->number, TEXT_ARG(fresh->path));
-}
-
-static void check_attempt(struct sim *sim, struct job_check *check, struct task_check *task,
-                          const struct task_row *row)
-{
-    const struct sim_task_plan *plan = check_plan(sim, check->job, row->path);
-    if (row->attempt < task->attempt || row->attempt > task->attempt + 1)
-        sim_fail(sim, INV_ATTEMPTS, "job %u %.*s: attempt %d after %d", check->job->number,
-                 TEXT_ARG(row->path), row->attempt, task->attempt);
-    if (plan && row->attempt > plan->attempts)
-        sim_fail(sim, INV_ATTEMPTS, "job %u %.*s: attempt %d of %d", check->job->number,
-                 TEXT_ARG(row->path), row->attempt, plan->attempts);
-    task->attempt = row->attempt;
 }
 
 static bool has_begun(enum task_state state)
@@ -130,9 +132,8 @@ static void check_task_rows(struct sim *sim, struct job_check *check, const stru
         const struct task_row *row = &save->tasks[i].row;
         struct task_check *task = check_task(sim, check, row->path);
         check_result(sim, check, row);
-        check_attempt(sim, check, task, row);
         check_needs(sim, check, row);
-        if (task->state != (int)row->state)
+        if (task->state != (int)row->state || task->attempt != row->attempt)
             sim_fail(sim, INV_LEGAL_MOVE, "job %u %.*s: %s, but the history says %s",
                      check->job->number, TEXT_ARG(row->path), task_state_name(row->state),
                      task_state_name((enum task_state)task->state));

@@ -47,7 +47,7 @@ static void choose_faults(struct sim_world *world, struct sim_config *config)
     config->drain_ms = choose_rate(world, 30, 3000, 15000);
     config->board_cut_ms = choose_rate(world, 50, 500, 8000);
     config->board_down_ms = choose_rate(world, 25, 4000, 20000);
-    config->session_lost_ms = choose_rate(world, 30, 2000, 10000);
+    config->session_lost_ms = choose_rate(world, 15, 2000, 10000);
     config->cards_lost_ms = choose_rate(world, 15, 5000, 20000);
     config->store_cut_ms = choose_rate(world, 50, 500, 8000);
     config->store_down_ms = choose_rate(world, 25, 4000, 20000);
@@ -184,8 +184,8 @@ static void strike_board_down(struct sim *sim, struct sim_engine *engine)
 static void strike_session_lost(struct sim *sim, struct sim_engine *engine)
 {
     sim_note(sim, "session of %.*s ended by the server", TEXT_ARG(engine->name));
-    if (engine->core)
-        sim_board_end_session(engine->board);
+    if (engine->core && sim_board_end_session(engine->board))
+        sim->lease_broken = true;
 }
 
 static void strike_cards_lost(struct sim *sim, struct sim_engine *engine)

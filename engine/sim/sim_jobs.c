@@ -206,6 +206,8 @@ struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flo
     sim_count(&sim->world, COUNT_POSTED);
     sim_note(sim, "posted %s", UUID_STR(&row.id));
     sim_checks_posted(sim, job);
+    /* A pool that no card was ever placed in is not known to any engine: the poster's first act. */
+    sim_board_make_pool(sim->board, &row.pool, sorted, tag_count);
     if (!placed)
         return job;
     struct placing *placing = arena_calloc(arena, 1, sizeof *placing);

@@ -105,6 +105,17 @@ int harness_alive(const struct harness *h, uint64_t id)
     return count;
 }
 
+void harness_until_alive(const struct harness *h, uint64_t id, int count)
+{
+    int64_t until_ms = clock_now_ms() + 5000;
+    int alive;
+    while ((alive = harness_alive(h, id)) != count) {
+        if (clock_now_ms() > until_ms)
+            fail_msg("%d alive, not %d", alive, count);
+        poll(NULL, 0, 2);
+    }
+}
+
 int64_t harness_until_none_alive(const struct harness *h, int64_t within_ms)
 {
     int64_t until_ms = clock_now_ms() + within_ms;
@@ -120,11 +131,11 @@ int64_t harness_until_none_alive(const struct harness *h, int64_t within_ms)
 }
 
 /* Into `line`, numbers separated by spaces. */
-static void read_children(char *line, size_t max)
+static void read_children(pid_t pid, char *line, size_t max)
 {
     char path[64];
     line[0] = 0;
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)pid);
     FILE *file = fopen(path, "re");
     assert_non_null(file);
     if (!fgets(line, (int)max, file))
@@ -135,17 +146,29 @@ static void read_children(char *line, size_t max)
 int harness_children(void)
 {
     char line[4096];
-    read_children(line, sizeof line);
+    read_children(getpid(), line, sizeof line);
     int count = 0;
     for (const char *c = line; *c; c++)
         count += *c == ' ';
     return count;
 }
 
+void harness_until_no_children_of(pid_t pid)
+{
+    char line[4096];
+    for (int64_t until_ms = clock_now_ms() + 5000;;) {
+        read_children(pid, line, sizeof line);
+        if (!line[0])
+            return;
+        assert_true(clock_now_ms() < until_ms);
+        poll(NULL, 0, 2);
+    }
+}
+
 pid_t harness_nursery(void)
 {
     char line[4096], path[64], name[32] = "";
-    read_children(line, sizeof line);
+    read_children(getpid(), line, sizeof line);
     for (char *at = line; *at; at = strchr(at, ' ') + 1) {
         pid_t pid = (pid_t)strtol(at, NULL, 10);
         snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);

@@ -68,10 +68,15 @@ struct told *harness_run(struct harness *h, uint64_t id, const char *const *argv
 
 /* Living carriers of the marker: of one step, or of the test if `id` is 0. */
 int harness_alive(const struct harness *h, uint64_t id);
+/* Waits until there are `count` of them (what a daemon forked on its way ends a little after its
+ * main process said that it is ready); fails the test after 5 s. */
+void harness_until_alive(const struct harness *h, uint64_t id, int count);
 /* Waits until there are none; returns when, and fails the test after `within_ms`. */
 int64_t harness_until_none_alive(const struct harness *h, int64_t within_ms);
 /* Children of this process that are not waited for yet, living or ended. */
 int harness_children(void);
+/* Waits until the process has no child, not even one that ended; fails the test after 5 s. */
+void harness_until_no_children_of(pid_t pid);
 /* The one of them that is the nursery. */
 pid_t harness_nursery(void);
 /* The parent of a process: of a main process, its warden. */

@@ -89,7 +89,7 @@ static void killed_warden_among_others(void **state)
         assert_warden_lost(&h->told[id]);
     }
     for (uint64_t id = 3; id <= 6; id++)
-        assert_int_equal(harness_alive(h, id), 2);
+        harness_until_alive(h, id, 2);
     assert_int_equal(waitpid(named, NULL, WNOHANG), 0);
     kill(named, SIGKILL);
     assert_int_equal(waitpid(named, NULL, 0), named);
@@ -141,7 +141,7 @@ static void killed_nursery(void **state)
     start_and_wait_ready(h, 4, CHILD("daemon", "2"));
     assert_true(harness_nursery() != nursery);
     for (uint64_t id = 1; id <= 4; id++)
-        assert_int_equal(harness_alive(h, id), 2);
+        harness_until_alive(h, id, 2);
     /* A warden that was adopted is still told apart from an orphan. */
     assert_int_equal(kill(harness_parent(h->told[4].pid), SIGKILL), 0);
     harness_until_final(h, 4);
@@ -150,7 +150,7 @@ static void killed_nursery(void **state)
     harness_until_final(h, 3);
     assert_warden_lost(&h->told[3]);
     for (uint64_t id = 1; id <= 2; id++) {
-        assert_int_equal(harness_alive(h, id), 2);
+        harness_until_alive(h, id, 2);
         process_stop(h->p, id, 0);
         harness_until_final(h, id);
         assert_int_equal(h->told[id].event.cause, PROCESS_CAUSE_ORDER);
@@ -298,7 +298,7 @@ static void killed_engine(void **state)
     struct harness *h = *state;
     for (int round = 0; round < 5; round++) {
         pid_t engine = fork_engine(h, 10, 0);
-        assert_int_equal(harness_alive(h, 0), 20);
+        harness_until_alive(h, 0, 20);
         int64_t killed_ms = clock_now_ms();
         assert_int_equal(kill(engine, SIGKILL), 0);
         int64_t gone_ms = harness_until_none_alive(h, SLACK_MS);
@@ -336,7 +336,7 @@ static void frozen_engine(void **state)
     struct harness *h = *state;
     pid_t engine = fork_engine(h, 10, 600);
     poll(NULL, 0, 1500);
-    assert_int_equal(harness_alive(h, 0), 20);
+    harness_until_alive(h, 0, 20);
     assert_int_equal(kill(engine, SIGSTOP), 0);
     int64_t frozen_ms = clock_now_ms();
     int64_t gone_ms = harness_until_none_alive(h, 600 + SLACK_MS);

@@ -79,7 +79,7 @@ static void hard_stop(void **state)
 static void hard_stop_of_a_daemon(void **state)
 {
     start_and_wait_ready(*state, CHILD("daemon", "2"));
-    assert_int_equal(harness_alive(*state, 1), 2); /* main, daemon */
+    harness_until_alive(*state, 1, 2); /* main, daemon */
     stop_and_wait(*state, 0);
 }
 
@@ -189,7 +189,7 @@ static void close_all(void **state)
         harness_start(h, id, CHILD("daemon", "2"), NULL);
     for (uint64_t id = 1; id <= 30; id++)
         harness_until_ready(h, id);
-    assert_int_equal(harness_alive(h, 0), 60);
+    harness_until_alive(h, 0, 60);
     assert_int_equal(process_close_all(h->p, 10000), 0);
     assert_int_equal(harness_alive(h, 0), 0);
     harness_pump(h, 0);

@@ -68,7 +68,7 @@ static void eye_turn(struct eye *eye)
 
 static void eye_open(struct eye *eye)
 {
-    eye->handle = zookeeper_init2(server_address(), ignore_watch, 10000, NULL, NULL,
+    eye->handle = zookeeper_init2(server_address(), ignore_watch, 60000, NULL, NULL,
                                   ZOO_NO_LOG_CLIENTENV, ignore_log);
     CHECK(eye->handle);
     while (zoo_state(eye->handle) != ZOO_CONNECTED_STATE)
@@ -77,8 +77,10 @@ static void eye_open(struct eye *eye)
 
 static int eye_wait(struct eye *eye)
 {
-    while (!eye->is_answered)
+    while (!eye->is_answered) {
         eye_turn(eye);
+        CHECK(!is_unrecoverable(eye->handle));
+    }
     return eye->rc;
 }
 

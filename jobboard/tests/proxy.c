@@ -225,6 +225,8 @@ static void read_side(struct proxy *proxy, struct proxy_link *link, bool from_se
         pipe_add(from_server ? &link->down : &link->up, bytes, (size_t)got);
     if (got > 0 && !is_detached)
         move(proxy, link);
+    else if (got <= 0 && !from_server && proxy->held && link->up.len)
+        close_fd(&link->client); /* what is held is delivered when it is let go */
     else if (got <= 0)
         link_close(link);
 }

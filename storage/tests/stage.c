@@ -69,7 +69,7 @@ int stage_teardown(void **state)
         storage_free(stage->stores[i]);
     PQfinish(stage->raw);
     PGconn *conn = stage_connect(stage);
-    stage_sql(conn, "DROP SCHEMA %s CASCADE", stage->schema);
+    stage_sql(conn, "DROP SCHEMA IF EXISTS %s CASCADE", stage->schema);
     PQfinish(conn);
     free(stage);
     return 0;
@@ -103,7 +103,9 @@ static const char *sql_va(PGconn *conn, const char *format, va_list args)
     if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK)
         fail_msg("%s: %s", sql, PQresultErrorMessage(result));
     snprintf(value, sizeof value, "%s",
-             status == PGRES_TUPLES_OK && PQntuples(result) ? PQgetvalue(result, 0, 0) : "");
+             status == PGRES_TUPLES_OK && PQntuples(result) && PQnfields(result)
+                 ? PQgetvalue(result, 0, 0)
+                 : "");
     PQclear(result);
     return value;
 }
@@ -128,6 +130,9 @@ int64_t stage_number(PGconn *conn, const char *format, ...)
 
 void stage_turn(struct stage *stage)
 {
+    /* A client that works now and then: whoever idles in a transaction is ended as frozen. */
+    if (PQtransactionStatus(stage->raw) == PQTRANS_INTRANS)
+        stage_sql(stage->raw, "SELECT 1");
     struct source sources[STAGE_STORES_MAX * STORAGE_SOURCES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < stage->store_count; i++)
@@ -163,6 +168,38 @@ void stage_until(struct stage *stage, const char *format, ...)
             fail_msg("never true: %s", format);
         stage_turn(stage);
     }
+}
+
+void stage_wait(struct stage *stage, const char *format, ...)
+{
+    int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+    for (;;) {
+        va_list args;
+        va_start(args, format);
+        bool there = !strcmp(sql_va(stage->raw, format, args), "t");
+        va_end(args);
+        if (there)
+            return;
+        if (clock_now_ms() > until_ms)
+            fail_msg("never true: %s", format);
+        source_poll(NULL, 0, clock_now_ms() + 2);
+    }
+}
+
+void stage_until_blocked(struct stage *stage, const char *application, int count)
+{
+    /* Another connection: `raw` may be in a transaction, where the statistics stand still. */
+    PGconn *conn = stage_connect(stage);
+    int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+    while (stage_number(conn,
+                        "SELECT count(*) FROM pg_stat_activity WHERE application_name = '%s' "
+                        "AND wait_event_type = 'Lock'",
+                        application) < count) {
+        if (clock_now_ms() > until_ms)
+            fail_msg("nothing of %s waits for a lock", application);
+        stage_turn(stage);
+    }
+    PQfinish(conn);
 }
 
 /* Writable only: what the server says stays unread. */

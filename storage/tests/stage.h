@@ -42,6 +42,10 @@ void stage_await(struct stage *stage, struct storage *store, uint64_t tag,
 /* Goes round until the SQL gives `t`. */
 void stage_until(struct stage *stage, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same while all stores stand still. */
+void stage_wait(struct stage *stage, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Goes round until `count` backends of the application wait for a lock. */
+void stage_until_blocked(struct stage *stage, const char *application, int count);
 /* Sends what is queued at `store` without reading any answer. */
 void stage_send(struct storage *store);
 /* The server's answer on each of the store's connections is lost, and the connections with it. */

@@ -6,7 +6,7 @@
 /* One text as read; ended by `reading_done`. */
 struct reading {
     struct arena arena;
-    struct source source;
+    struct lines source;
     struct flow_problems problems;
     struct report report;
     struct node *root;
@@ -15,7 +15,7 @@ struct reading {
 static void read_text(struct reading *reading, const char *text)
 {
     *reading = (struct reading){0};
-    source_init(&reading->source, &reading->arena, text_of(text));
+    lines_init(&reading->source, &reading->arena, text_of(text));
     report_init(&reading->report, &reading->source, &reading->problems);
     reading->root = node_read(&reading->arena, &reading->source, &reading->report);
 }
@@ -86,7 +86,7 @@ static void test_line_ends(void **state)
     const uint32_t lines[] = {1, 2, 3, 5};
     const struct node *value = reading.root->first;
     for (size_t i = 0; i < 4; i++, value = value->next) {
-        assert_int_equal(source_line(&reading.source, value->span.begin), lines[i]);
+        assert_int_equal(lines_number(&reading.source, value->span.begin), lines[i]);
         assert_int_equal(reading.source.text.data[value->span.begin], '1' + (int)i);
     }
     reading_done(&reading);
