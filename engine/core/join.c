@@ -120,11 +120,16 @@ void join_decide(struct core *core, struct unit *unit)
     }
 }
 
-void join_tell_dependents(struct core *core, struct unit *ended)
+void join_count_dependents(struct unit *ended)
 {
     const struct flow_task *plan = ended->plan;
     for (size_t i = 0; i < plan->dependent_count; i++)
         join_count(&ended->level->units[plan->dependents[i]], ended, plan->dependent_kinds[i]);
+}
+
+void join_decide_dependents(struct core *core, struct unit *ended)
+{
+    const struct flow_task *plan = ended->plan;
     for (size_t i = 0; i < plan->dependent_count; i++)
         join_decide(core, &ended->level->units[plan->dependents[i]]);
 }

@@ -100,10 +100,13 @@ void level_unit_ended(struct core *core, struct unit *unit)
     level->open--;
     level_activate(unit, false);
     deadlines_cancel(&core->deadlines, &unit->limit);
-    join_tell_dependents(core, unit);
-    judge_needs(core, unit);
+    level->active++; /* it does not settle before all is decided */
+    join_count_dependents(unit);
     if (unit->state == TASK_FAILURE)
         level_judge(core, unit);
+    join_decide_dependents(core, unit);
+    judge_needs(core, unit);
+    level->active--;
     level_settle(core, level);
 }
 

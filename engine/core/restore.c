@@ -149,13 +149,12 @@ static void count_level(struct restore *restore, struct level *level)
 {
     for (uint32_t i = 0; i < level->plan->task_count; i++) {
         struct unit *unit = &level->units[i];
-        const struct flow_task *plan = unit->plan;
         bool ended = has_stopped(unit);
         level->open -= ended;
         if (!ended && unit->state != TASK_PENDING)
             level_activate(unit, true);
-        for (size_t k = 0; ended && k < plan->dependent_count; k++)
-            join_count(&level->units[plan->dependents[k]], unit, plan->dependent_kinds[k]);
+        if (ended)
+            join_count_dependents(unit);
     }
     judge_failures(restore, level);
     const struct unit *owner = level->owner;

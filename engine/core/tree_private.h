@@ -201,8 +201,9 @@ struct text cancelled_failure(struct core *core, const struct unit *unit, const 
 enum join_verdict { JOIN_WAITS, JOIN_IS_MET, JOIN_IS_DEAD, JOIN_IS_INVALID };
 void join_count(struct unit *unit, const struct unit *ended, enum flow_need_kind kind);
 enum join_verdict join_judge(struct core *core, struct unit *unit, struct text *ret_failure);
-/* Counts its end at everything that needs it, and acts on what that decides. */
-void join_tell_dependents(struct core *core, struct unit *ended);
+/* Its end counts at everything that needs it; then what that decides is done. */
+void join_count_dependents(struct unit *ended);
+void join_decide_dependents(struct core *core, struct unit *ended);
 void join_decide(struct core *core, struct unit *unit);
 /* The unit is passed over, and whom its `skip` reaches as well. */
 void join_pass_over(struct core *core, struct unit *unit);

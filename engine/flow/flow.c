@@ -114,3 +114,19 @@ int flow_compile(struct text source, struct flow **ret_flow, struct flow_problem
     *ret_flow = flow;
     return 0;
 }
+
+int64_t flow_level_find(const struct flow_level *level, struct text name)
+{
+    size_t low = 0, high = level->task_count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        int order = text_compare(level->tasks[level->by_name[middle]].name, name);
+        if (order == 0)
+            return level->by_name[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}

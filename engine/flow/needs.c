@@ -3,6 +3,8 @@
  * set of all that it waits for. All of it is linear in tasks and needs, but for the sets, which
  * take a bit per pair of tasks. */
 #include "base/check.h"
+#include <stdlib.h>
+
 #include "engine/flow/compiler.h"
 
 /* ---------------------------------------------------------------------------------- names to
@@ -128,21 +130,43 @@ static void add_dependents(struct compiler *c, struct level *level)
 {
     uint32_t count = level->result->task_count;
     uint32_t **lists = arena_calloc(&c->scratch, count + 1, sizeof *lists);
+    enum flow_need_kind **kinds = arena_calloc(&c->scratch, count + 1, sizeof *kinds);
     for (uint32_t i = 0; i < count; i++)
         for (size_t j = 0; j < level->drafts[i].task->need_count; j++)
             level->drafts[level->drafts[i].task->needs[j].task].task->dependent_count++;
     for (uint32_t i = 0; i < count; i++) {
         struct flow_task *task = level->drafts[i].task;
         lists[i] = arena_calloc(c->arena, task->dependent_count, sizeof *lists[i]);
+        kinds[i] = arena_calloc(c->arena, task->dependent_count, sizeof *kinds[i]);
         task->dependents = lists[i];
+        task->dependent_kinds = kinds[i];
         task->dependent_count = 0;
     }
     for (uint32_t i = 0; i < count; i++) {
         for (size_t j = 0; j < level->drafts[i].task->need_count; j++) {
-            uint32_t needed = level->drafts[i].task->needs[j].task;
-            lists[needed][level->drafts[needed].task->dependent_count++] = i;
+            const struct flow_need *need = &level->drafts[i].task->needs[j];
+            size_t place = level->drafts[need->task].task->dependent_count++;
+            lists[need->task][place] = i;
+            kinds[need->task][place] = need->kind;
         }
     }
+}
+
+static int compare_names(const void *a, const void *b, void *tasks)
+{
+    const struct flow_task *list = tasks;
+    return text_compare(list[*(const uint32_t *)a].name, list[*(const uint32_t *)b].name);
+}
+
+/* Sorts the tasks' numbers by name, for flow_level_find. */
+static void sort_names(struct compiler *c, struct level *level)
+{
+    uint32_t count = level->result->task_count;
+    uint32_t *numbers = arena_calloc(c->arena, count, sizeof *numbers);
+    for (uint32_t i = 0; i < count; i++)
+        numbers[i] = i;
+    qsort_r(numbers, count, sizeof *numbers, compare_names, (void *)level->result->tasks);
+    level->result->by_name = numbers;
 }
 
 /* ------------------------------------------------------------------------------------ order,
@@ -258,6 +282,7 @@ static void resolve_level(struct compiler *c, struct level *level)
     for (uint32_t i = 0; i < count; i++)
         resolve_task(c, level, &level->drafts[i]);
     add_dependents(c, level);
+    sort_names(c, level);
     level->row_words = (count + 63) / 64;
     level->ancestors =
         arena_calloc(&c->scratch, (size_t)count * level->row_words + 1, sizeof *level->ancestors);
