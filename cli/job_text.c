@@ -2,8 +2,10 @@
 #include "cli/job_text.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/arena.h"
 #include "base/duration.h"
 #include "base/timestamp.h"
@@ -12,7 +14,7 @@
 
 #define SHORT_DATE_LEN  10 /* of the time's text: 2026-11-24 */
 #define SHORT_CLOCK_END 23 /* up to the milliseconds */
-#define DETAIL_AT       30 /* result column: bytes shown of a document */
+#define OUTCOME_BYTES   60 /* shown of a document in the result column */
 
 char *time_short(int64_t unix_us, char ret_text[TIME_SHORT_MAX])
 {
@@ -78,8 +80,8 @@ static struct text outcome(struct arena *arena, const struct view_task *task)
     struct text document = task->row.failure.data ? task->row.failure : task->row.result;
     if (!document.data)
         return TEXT("");
-    bool is_cut = document.len > DETAIL_AT;
-    size_t len = is_cut ? DETAIL_AT : document.len;
+    bool is_cut = document.len > OUTCOME_BYTES;
+    size_t len = is_cut ? OUTCOME_BYTES : document.len;
     while (is_cut && len > 0 && ((unsigned char)document.data[len] & 0xc0) == 0x80)
         len--;
     char *shown = arena_string(
@@ -90,6 +92,25 @@ static struct text outcome(struct arena *arena, const struct view_task *task)
     return text_of(shown);
 }
 
+/* In the order they began; what has not begun comes last. */
+static int by_beginning(const void *a, const void *b)
+{
+    const struct view_task *const *left = a, *const *right = b;
+    int64_t x = (*left)->started_at_us, y = (*right)->started_at_us;
+    if (x != y)
+        return !x ? 1 : !y ? -1 : x < y ? -1 : 1;
+    return text_compare((*left)->row.path, (*right)->row.path);
+}
+
+static const struct view_task **tasks_sorted(const struct view_job *job)
+{
+    const struct view_task **sorted = xcalloc(job->task_count + 1, sizeof *sorted);
+    for (size_t i = 0; i < job->task_count; i++)
+        sorted[i] = &job->tasks[i];
+    qsort(sorted, job->task_count, sizeof *sorted, by_beginning);
+    return sorted;
+}
+
 void job_text_tasks(const struct view_job *job, int64_t now_us, struct buffer *ret_text)
 {
     static const struct table_column columns[] = {
@@ -97,9 +118,10 @@ void job_text_tasks(const struct view_job *job, int64_t now_us, struct buffer *r
         {"ENGINE", TABLE_CUT}, {"TOOK", TABLE_RIGHT},  {"RESULT", TABLE_CUT},
     };
     struct table *table = table_new(columns, sizeof columns / sizeof columns[0]);
+    const struct view_task **sorted = tasks_sorted(job);
     for (size_t i = 0; i < job->task_count; i++) {
         struct arena arena = {0};
-        const struct view_task *task = &job->tasks[i];
+        const struct view_task *task = sorted[i];
         const struct text cells[] = {
             task->row.path,
             text_of(task_state_name(task->row.state)),
@@ -111,6 +133,7 @@ void job_text_tasks(const struct view_job *job, int64_t now_us, struct buffer *r
         table_row(table, cells);
         arena_done(&arena);
     }
+    free(sorted);
     table_render(table, ret_text);
 }
 

@@ -8,12 +8,17 @@
 static const struct verb verbs[] = {
     {"dev", "start a private cluster on this machine, look at it, hurt it, stop it", verb_dev},
     {"post", "post jobs", verb_post},
-    {"wait", "wait until jobs ended", verb_wait},
+    {"status", "show the cluster on one screen", verb_status},
     {"list", "list jobs", verb_list},
     {"show", "show one job whole", verb_show},
     {"history", "tell what happened to a job", verb_history},
-    {"expr", "evaluate an expression of the flow language", verb_expr},
+    {"watch", "show jobs live", verb_watch},
+    {"wait", "wait until jobs ended", verb_wait},
+    {"logs", "print what a job's tasks wrote to stderr", verb_logs},
+    {"why", "tell why a job does not move, and what would move it", verb_why},
+    {"engines", "list the engines on the board", verb_engines},
     {"flow", "check flow files", verb_flow},
+    {"expr", "evaluate an expression of the flow language", verb_expr},
     {"migrate", "bring the Postgres schema to this version", verb_migrate},
 };
 

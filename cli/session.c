@@ -29,10 +29,9 @@ void session_say(const char *verb, const char *format, ...)
     fputc('\n', stderr);
 }
 
-bool session_open(const char *verb, const struct connection_options *connection, bool read_only,
-                  struct jobboard **ret_jobboard, int *ret_exit)
+int session_try_open(const struct connection_options *connection, bool read_only,
+                     struct jobboard **ret_jobboard, struct error *ret_error)
 {
-    struct error error = {0};
     struct jobboard_options options = {.postgres = connection->postgres,
                                        .schema = connection->schema,
                                        .zookeeper = connection->zookeeper,
@@ -43,7 +42,14 @@ bool session_open(const char *verb, const struct connection_options *connection,
                                        .read_only = read_only};
     signal(SIGPIPE, SIG_IGN); /* a server that goes away is no reason to die */
     signal(SIGINT, on_interrupt);
-    if (jobboard_open(&options, ret_jobboard, &error) == 0)
+    return jobboard_open(&options, ret_jobboard, ret_error);
+}
+
+bool session_open(const char *verb, const struct connection_options *connection, bool read_only,
+                  struct jobboard **ret_jobboard, int *ret_exit)
+{
+    struct error error = {0};
+    if (session_try_open(connection, read_only, ret_jobboard, &error) == 0)
         return true;
     *ret_exit = cli_fail(verb, &error);
     return false;

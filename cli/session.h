@@ -18,6 +18,10 @@
 bool session_open(const char *verb, const struct connection_options *connection, bool read_only,
                   struct jobboard **ret_jobboard, int *ret_exit);
 
+/* The same without telling the trouble. Returns its code. */
+int session_try_open(const struct connection_options *connection, bool read_only,
+                     struct jobboard **ret_jobboard, struct error *ret_error);
+
 /* The job that `name` means: full id, unique ending, or key:K. Returns an exit code; trouble was
  * told. */
 int session_find_job(struct jobboard *jobboard, const char *verb, const char *name,

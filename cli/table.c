@@ -107,6 +107,8 @@ void table_render(struct table *table, struct buffer *ret_text)
     char *text = NULL;
     if (table->rows && scols_print_table_to_string(table->table, &text) == 0) {
         buffer_add_string(ret_text, text);
+        if (ret_text->data[ret_text->len - 1] != '\n')
+            buffer_add_char(ret_text, '\n');
         free(text);
     }
     table_free(table);

@@ -143,6 +143,12 @@ class Cluster:
         rows = self.query("SELECT state::text FROM jobs WHERE id = %s", job)
         return rows[0][0] if rows else None
 
+    def epoch(self, job):
+        return self.query("SELECT epoch FROM jobs WHERE id = %s", job)[0][0]
+
+    def failure(self, job, task):
+        return self.query("SELECT failure FROM tasks WHERE job = %s AND path = %s", job, task)[0][0]
+
     def history(self, *jobs):
         """job -> lines, as the checker wants them."""
         lines = {job: [] for job in jobs}

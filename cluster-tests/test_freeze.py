@@ -3,7 +3,7 @@
 import os
 import signal
 
-from cluster import Door, Gate, alive, flow_of, proc_state, unique, until
+from cluster import Door, Gate, alive, boot_ns, flow_of, proc_state, unique, until
 from test_kill import owner_of
 
 
@@ -131,14 +131,9 @@ def test_frozen_for_less_than_the_lease(cluster):
     first = cluster.await_run(job, "one")
     victim = cluster.name_of(first.engine_pid)
     begun = cluster.freeze(victim)
-    until(lambda: cluster_now() - begun > cluster.t_ms * 1e6 / 5, "a fifth of T to pass")
+    until(lambda: boot_ns() - begun > cluster.t_ms * 1e6 / 5, "a fifth of T to pass")
     cluster.thaw(victim)
     door.open()
     cluster.await_state(job, "SUCCESS")
     assert [(run.task, run.epoch) for run in cluster.judge(job)] == [("one", 1), ("two", 1)]
     assert proc_state(cluster.pids[victim]) != "T"
-
-
-def cluster_now():
-    from cluster import boot_ns
-    return boot_ns()

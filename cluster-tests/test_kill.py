@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from cluster import Door, Gate, boot_ns, flow_of, unique, until
+from cluster import Door, Gate, flow_of, unique, until
 
 MS = 1_000_000
 
@@ -21,7 +21,7 @@ def owner_of(cluster, job):
 def finish(cluster, job, epoch, within_s=30):
     cluster.await_state(job, "SUCCESS", within_s=within_s)
     runs = cluster.judge(job)
-    assert cluster.show(job)["epoch"] == epoch
+    assert cluster.epoch(job) == epoch
     cluster.await_clean_board()
     return runs
 
@@ -143,7 +143,7 @@ def test_once_is_not_run_again(cluster):
     cluster.await_state(job, "FAILURE", within_s=20)
     runs = cluster.judge(job)
     assert [run.task for run in runs] == ["pay"]
-    failure = cluster.show(job)["tasks"]["pay"]["failure"]
+    failure = cluster.failure(job, "pay")
     assert (failure["class"], failure["outcome"]) == ("lost", "unknown")
 
 

@@ -85,7 +85,7 @@ def test_a_failure_ends_the_job(cluster):
 def test_attempts_have_one_key(cluster):
     step = cluster.evidence.step
     job = cluster.post(flow_of(tasks={
-        "flaky": step("exit", "1", retry={"attempts": 3, "delay": "50ms"}, on_failure="stop")}))
+        "flaky": step("exit", "1", retry={"attempts": 3, "delay": "50ms"})}))
     cluster.await_state(job, "FAILURE")
     runs = cluster.judge(job)
     assert [run.attempt for run in runs] == [1, 2, 3]

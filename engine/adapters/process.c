@@ -260,7 +260,7 @@ bool process_next(struct process_source *p, struct process_event *ret_event)
     if (step->started_untold) {
         step->started_untold = false;
         ret_event->kind = PROCESS_STARTED;
-    } else if (step->err.progress_new) {
+    } else if (step->err.progress_new && step->main_pid) {
         step->err.progress_new = false;
         ret_event->kind = PROCESS_PROGRESS;
         ret_event->fraction = step->err.fraction;

@@ -117,7 +117,8 @@ static bool read_once(struct process_source *p, struct step *step, enum watch_ki
     }
     if (kind == WATCH_STDERR) {
         process_stderr_add(&step->err, p->read_buffer, (size_t)got);
-        if (step->err.progress_new)
+        /* The step may speak before its warden could tell that it started. */
+        if (step->err.progress_new && step->main_pid)
             process_queue(p, step);
         return true;
     }

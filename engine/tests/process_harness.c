@@ -253,7 +253,7 @@ static void take(struct harness *h, const struct process_event *event)
         told->pid = event->pid;
         return;
     case PROCESS_PROGRESS:
-        assert_false(told->final);
+        assert_true(told->started && !told->final);
         told->progress_count++;
         told->fraction = event->fraction;
         snprintf(told->progress, sizeof told->progress, "%.*s", TEXT_ARG(event->text));

@@ -189,6 +189,41 @@ static void one_bad_job_does_not_stop_a_batch(void **state)
     assert_true(board_counted(one->board)->resent_singly > 0);
 }
 
+/* Who is to blame is read from the result: one refusal costs one more multi and nothing else, and
+ * nobody is answered for what was not applied. */
+static void the_named_job_alone_is_dropped(void **state)
+{
+    struct world *world = fresh(state);
+    struct desk *one = desk_up(world, "e1", NULL), *two = desk_up(world, "e2", NULL);
+    struct card cards[20];
+    struct uuid mine = uuid_nth(100), theirs = uuid_nth(200);
+    for (unsigned i = 0; i < 20; i++)
+        cards[i] = card_nth(i + 1, (uint16_t)(i % 8));
+    for (unsigned i = 0; i < 8; i++) { /* folders of all shards, and one card of the later batch */
+        struct card other = card_nth(500 + i, (uint16_t)i);
+        place(world, one, i == 7 ? &cards[7] : &other, 900 + i);
+    }
+    struct board_counts before = *board_counted(one->board);
+    for (unsigned i = 0; i < 20; i++)
+        board_place(one->board, &cards[i], NULL, 0, i);
+    AWAIT(world, one->answers == 28);
+    for (unsigned i = 0; i < 20; i++) {
+        assert_int_equal(one->outcome[i], BOARD_OK);
+        assert_true(card_stands(world, &cards[i]));
+    }
+    assert_int_equal(board_counted(one->board)->multis - before.multis, 2);
+    board_lock(two->board, &two->boot, &cards[11], &theirs, 1);
+    assert_int_equal(await_answer(world, two, 1), BOARD_OK);
+    before = *board_counted(one->board);
+    for (unsigned i = 0; i < 20; i++)
+        board_lock(one->board, &one->boot, &cards[i], &mine, 100 + i);
+    AWAIT(world, one->answers == 48);
+    for (unsigned i = 0; i < 20; i++)
+        assert_int_equal(one->outcome[100 + i], i == 11 ? BOARD_TAKEN : BOARD_OK);
+    assert_int_equal(board_counted(one->board)->multis - before.multis, 2);
+    assert_int_equal(board_counted(one->board)->resent_singly, 0);
+}
+
 static void shard_is_listed_and_watched(void **state)
 {
     struct world *world = fresh(state);
@@ -439,6 +474,7 @@ int main(void)
         cmocka_unit_test_teardown(second_board_finds_it_taken, clean),
         cmocka_unit_test_teardown(fifty_locks_are_one_multi, clean),
         cmocka_unit_test_teardown(one_bad_job_does_not_stop_a_batch, clean),
+        cmocka_unit_test_teardown(the_named_job_alone_is_dropped, clean),
         cmocka_unit_test_teardown(shard_is_listed_and_watched, clean),
         cmocka_unit_test_teardown(garbage_names_are_left_out, clean),
         cmocka_unit_test_teardown(garbage_among_engines_and_pools, clean),
