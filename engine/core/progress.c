@@ -79,6 +79,7 @@ void progress_begin(struct core *core, struct job *job)
     job->flow = flows_take(core, &job->load, &core->scratch, &reason);
     copy_load(job);
     job->held_since_ms = core->now_ms;
+    job->handing_over = core->drain != DRAIN_NO; /* it was claimed while we were told to stop */
     hold_move(core, job, HOLD_RUNNING);
     build_job_root(job);
     if (!job->flow) {
