@@ -114,9 +114,15 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
 {
     if (unit_has_ended(unit) || unit->state == TASK_REVERTING)
         return;
-    if (unit->queued)
+    bool continues = unit->queued && unit->state == TASK_RUNNING;
+    if (unit->queued && (!continues || stop != STOP_NONE))
         progress_dequeue(core, unit);
-    if (unit->each) {
+    if (continues) {
+        /* Its attempt goes on after a takeover, and may end like any running one. */
+        if (stop != STOP_NONE)
+            unit_fail(core, unit, cancelled_failure(core, unit, cancel_class(stop), why),
+                      text_of(cancel_class(stop)));
+    } else if (unit->each) {
         each_cancel(core, unit, why, stop);
     } else if (unit->rounds) {
         rounds_cancel(core, unit, why, stop);
