@@ -2,6 +2,7 @@
 #include "cli/inputs.h"
 
 #include "base/json.h"
+#include "base/utf8.h"
 
 struct typed {
     struct text name, value;
@@ -10,6 +11,8 @@ struct typed {
 static int split(const char *item, struct typed *ret_typed, struct error *ret_error)
 {
     const char *equals = strchr(item, '=');
+    if (!utf8_valid(text_of(item)))
+        return error_set(ret_error, ERR_INVALID, "-i: expected UTF-8");
     if (!equals || equals == item)
         return error_set(ret_error, ERR_INVALID, "-i '%s': expected NAME=VALUE", item);
     ret_typed->name = (struct text){item, (size_t)(equals - item)};

@@ -114,8 +114,8 @@ static const struct view_task **tasks_sorted(const struct view_job *job)
 void job_text_tasks(const struct view_job *job, int64_t now_us, struct buffer *ret_text)
 {
     static const struct table_column columns[] = {
-        {"TASK", TABLE_CUT},   {"STATE", TABLE_STATE}, {"ATTEMPT", TABLE_RIGHT},
-        {"ENGINE", TABLE_CUT}, {"TOOK", TABLE_RIGHT},  {"RESULT", TABLE_CUT},
+        {"TASK", TABLE_CUT}, {"STATE", TABLE_STATE}, {"ATTEMPT", TABLE_RIGHT},
+        {"ENGINE", 0},       {"TOOK", TABLE_RIGHT},  {"RESULT", TABLE_CUT},
     };
     struct table *table = table_new(columns, sizeof columns / sizeof columns[0]);
     const struct view_task **sorted = tasks_sorted(job);

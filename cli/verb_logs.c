@@ -21,7 +21,8 @@ static void print_human(const struct view_stderr *tail, bool with_title)
         buffer_add_text(&text, tail->tail);
     if (text.len && text.data[text.len - 1] != '\n')
         buffer_add_char(&text, '\n');
-    fwrite(text.data, 1, text.len, stdout);
+    if (text.len)
+        fwrite(text.data, 1, text.len, stdout);
     buffer_done(&text);
 }
 

@@ -43,7 +43,8 @@ static struct jobboard_flow *read_flow(const char *path)
     if (jobboard_flow_read(buffer_text(&source), &flow, &problems) != 0)
         flow = NULL;
     flow_problems_print(&problems, buffer_text(&source), path, false, &complaints);
-    fwrite(complaints.data, 1, complaints.len, stderr);
+    if (complaints.len)
+        fputs(complaints.data, stderr);
     flow_problems_done(&problems);
     buffer_done(&complaints);
     buffer_done(&source);

@@ -17,8 +17,8 @@ static const struct statement blockers_statement = {
 static void blockers_bind(struct params *params, struct item *const *items, size_t count)
 {
     CHECK(count == 1);
-    params_int(params, 0, items[0]->u.pid);
-    params_int(params, 1, BLOCKED_MS);
+    params_int(params, 0, items[0]->u.blockers.pid);
+    params_int(params, 1, items[0]->u.blockers.blocked_ms);
 }
 
 static void blockers_decode(struct storage *storage, struct batch *batch, const PGresult *result)
@@ -66,12 +66,13 @@ void blockers_pump(struct storage *storage, int64_t now_ms)
         storage->look_ms = 0;
         return;
     }
-    if (storage->look_ms < since_ms + BLOCKED_MS)
-        storage->look_ms = since_ms + BLOCKED_MS;
+    if (storage->look_ms < since_ms + storage->blocked_ms)
+        storage->look_ms = since_ms + storage->blocked_ms;
     if (now_ms < storage->look_ms || lane->first || lane->in_flight)
         return;
-    storage->look_ms = now_ms + BLOCKED_MS;
+    storage->look_ms = now_ms + storage->blocked_ms;
     struct item *item = item_new();
-    item->u.pid = storage->links[LINK_SIDE].now.pid;
+    item->u.blockers.pid = storage->links[LINK_SIDE].now.pid;
+    item->u.blockers.blocked_ms = storage->blocked_ms;
     lane_add(storage, LANE_BLOCKERS, item);
 }

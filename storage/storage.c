@@ -26,6 +26,7 @@ int storage_new(const struct storage_options *options, struct storage **ret_stor
         return code;
     }
     storage->read_only = options->read_only;
+    storage->blocked_ms = options->blocked_ms > 0 ? options->blocked_ms : BLOCKED_MS;
     notify_init(storage, options->schema);
     int64_t lock_ms = options->answer_timeout_ms / 2;
     for (int i = 0; i < LINKS; i++) {

@@ -42,6 +42,8 @@ struct storage_options {
     int64_t
         answer_timeout_ms; /* a connection silent for longer with work in flight is broken off */
     uint64_t seed;         /* for the jitter of the back-off */
+    int64_t blocked_ms;    /* a claim that waits longer for a row ends those who hold it and only
+                              wait for their client; 0: 100 */
     bool read_only;        /* views only: no work and side connection (tools) */
 };
 

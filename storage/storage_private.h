@@ -95,7 +95,10 @@ struct item {
         struct uuid boot; /* owned rows */
         struct view_request view;
         struct member member;
-        int32_t pid; /* blockers: of the backend that waits */
+        struct {
+            int32_t pid; /* of the backend that waits */
+            int64_t blocked_ms;
+        } blockers;
         struct {
             const char *channel;
             struct text *payloads;
@@ -163,6 +166,7 @@ struct storage {
     char channel[SCHEMA_MAX + 16];
     char listen_sql[SCHEMA_MAX + 32];
     struct statement listen_statement;
+    int64_t blocked_ms;
     int64_t look_ms;    /* when to look who blocks the statement that waits; 0: none waits */
     struct uuid *moved; /* jobs to notify about */
     size_t moved_count;

@@ -32,6 +32,17 @@ static void end_backends(struct stage *stage, const char *application)
 /* ------------------------------------------------------------------------------------ lost answers
  */
 
+/* As the contract says: unknown, so the identical save again. */
+static enum save_outcome save_until_known(struct stage *stage, struct storage *store,
+                                          const struct save *save)
+{
+    enum save_outcome outcome;
+    do
+        outcome = stage_save(stage, store, save).outcome;
+    while (outcome == SAVE_UNKNOWN);
+    return outcome;
+}
+
 static void a_save_whose_answer_is_lost_has_applied(void **state)
 {
     struct stage *stage = *state;
@@ -45,7 +56,7 @@ static void a_save_whose_answer_is_lost_has_applied(void **state)
     stage_lose_answers(store);
     stage_await(stage, store, 77, &answer);
     assert_int_equal(answer.u.saved.outcome, SAVE_UNKNOWN);
-    assert_int_equal(stage_save(stage, store, &save).outcome, SAVE_ALREADY);
+    assert_int_equal(save_until_known(stage, store, &save), SAVE_ALREADY);
     assert_int_equal(stage_number(stage->raw, "SELECT count(*) FROM history"), 4);
     assert_true(storage_count(store)->reconnects >= 1);
 }
@@ -65,7 +76,7 @@ static void a_save_that_was_cut_off_applies_when_sent_again(void **state)
     stage_await(stage, store, 77, &answer);
     assert_int_equal(answer.u.saved.outcome, SAVE_UNKNOWN);
     stage_sql(stage->raw, "ROLLBACK");
-    assert_int_equal(stage_save(stage, store, &save).outcome, SAVE_OK);
+    assert_int_equal(save_until_known(stage, store, &save), SAVE_OK);
     assert_int_equal(stage_number(stage->raw, "SELECT count(*) FROM history"), 4);
 }
 
@@ -213,7 +224,7 @@ static void a_silent_server_is_given_up(void **state)
     kill(pid, SIGCONT);
     assert_int_equal(answer.u.saved.outcome, SAVE_UNKNOWN);
     assert_true(took_ms >= 550 && took_ms < 3000);
-    enum save_outcome outcome = stage_save(stage, store, &save).outcome;
+    enum save_outcome outcome = save_until_known(stage, store, &save);
     assert_true(outcome == SAVE_OK || outcome == SAVE_ALREADY);
     assert_int_equal(stage_number(stage->raw, "SELECT count(*) FROM history"), 4);
     /* The former backend was told to end. */

@@ -299,6 +299,7 @@ static void expect_one_ended(struct stage *stage, struct storage *store)
 static void a_frozen_backend_that_blocks_a_claim_is_ended(void **state)
 {
     struct stage *stage = *state;
+    stage->blocked_ms = 100;
     struct storage *a = stage_store(stage, "a"), *b = stage_store(stage, "b");
     struct job_row row = claimed_job(stage, a);
     PGconn *frozen = stage_connect(stage);
@@ -316,6 +317,7 @@ static void a_frozen_backend_that_blocks_a_claim_is_ended(void **state)
 static void a_transaction_left_open_that_blocks_a_claim_is_ended(void **state)
 {
     struct stage *stage = *state;
+    stage->blocked_ms = 100;
     struct storage *a = stage_store(stage, "a"), *b = stage_store(stage, "b");
     struct job_row row = claimed_job(stage, a);
     PGconn *idle = stage_connect(stage);
@@ -329,6 +331,7 @@ static void a_transaction_left_open_that_blocks_a_claim_is_ended(void **state)
 static void a_backend_that_works_is_left_alone(void **state)
 {
     struct stage *stage = *state;
+    stage->blocked_ms = 100;
     struct storage *a = stage_store(stage, "a"), *b = stage_store(stage, "b");
     struct job_row row = claimed_job(stage, a);
     PGconn *busy = stage_connect(stage);
@@ -349,6 +352,7 @@ static void a_backend_that_works_is_left_alone(void **state)
 static void a_claim_gives_up_on_a_row_that_stays_locked(void **state)
 {
     struct stage *stage = *state;
+    stage->blocked_ms = 100;
     struct storage *a = stage_store(stage, "a"), *b = stage_store(stage, "b");
     struct job_row row = claimed_job(stage, a);
     PGconn *busy = stage_connect(stage);

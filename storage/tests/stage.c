@@ -34,6 +34,7 @@ struct storage_options stage_options(const struct stage *stage, const char *appl
                                     .application = application,
                                     .connect_timeout_ms = 5000,
                                     .answer_timeout_ms = stage->answer_timeout_ms,
+                                    .blocked_ms = stage->blocked_ms,
                                     .seed = entropy_seed()};
 }
 
@@ -54,6 +55,7 @@ int stage_setup(void **state)
     int from, to;
     snprintf(stage->schema, sizeof stage->schema, "t_%016llx", (unsigned long long)entropy_seed());
     stage->answer_timeout_ms = 10000;
+    stage->blocked_ms = 60000;
     struct storage_options options = stage_options(stage, "stage");
     if (storage_migrate(&options, &from, &to, &error))
         fail_msg("%s", error.text);
@@ -130,9 +132,6 @@ int64_t stage_number(PGconn *conn, const char *format, ...)
 
 void stage_turn(struct stage *stage)
 {
-    /* A client that works now and then: whoever idles in a transaction is ended as frozen. */
-    if (PQtransactionStatus(stage->raw) == PQTRANS_INTRANS)
-        stage_sql(stage->raw, "SELECT 1");
     struct source sources[STAGE_STORES_MAX * STORAGE_SOURCES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < stage->store_count; i++)

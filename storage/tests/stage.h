@@ -17,7 +17,8 @@ struct stage {
     size_t store_count;
     PGconn *raw; /* search_path set; isolation is what the server's owner chose */
     uint64_t last_tag;
-    int64_t answer_timeout_ms;
+    int64_t answer_timeout_ms; /* of stores made from now on, like the next */
+    int64_t blocked_ms;        /* long: `raw` may hold locks without being taken for frozen */
 };
 
 /* A cmocka setup and teardown: *state is a stage with a migrated schema. */
