@@ -72,21 +72,11 @@ static void check_attempt(struct sim *sim, struct job_check *check, struct task_
     task->attempt = attempt;
 }
 
-/* Undoing says of a task that it is left as it is, and why: a line, but no move. */
-static bool is_remark(const struct history_line *line)
-{
-    return text_equal(line->detail, TEXT("no revert")) ||
-           text_equal(line->detail, TEXT("revert if")) ||
-           text_equal(line->detail, TEXT("not undone"));
-}
-
 static void check_line(struct sim *sim, struct job_check *check, const struct history_line *line)
 {
     bool is_job = !line->task.data;
     struct task_check *task = is_job ? NULL : check_task(sim, check, line->task);
     int from = is_job ? check->state : task->state;
-    if (!is_job && is_remark(line) && from == line->state)
-        return;
     if (!machine_allows(is_job ? &job_machine : &task_machine, from, line->state))
         sim_fail(
             sim, INV_LEGAL_MOVE, "job %u %.*s: %s to %s", check->job->number, TEXT_ARG(line->task),
