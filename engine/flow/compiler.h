@@ -12,6 +12,10 @@
 #include "engine/flow/names.h"
 #include "engine/flow/node.h"
 
+/* Of one file; ten per task where there are most. Bounds the memory that a file of
+ * FLOW_TEXT_MAX_BYTES can take. */
+#define FLOW_EXPRESSIONS_MAX 100000
+
 /* Roots that an expression may use, beside `input`, `job` and `tasks`, which it always may. */
 enum root_bit {
     ROOT_ALWAYS = 1u << 0,
@@ -73,6 +77,7 @@ struct compiler {
     size_t task_total;
     struct use *uses;
     size_t use_count, use_capacity;
+    size_t expression_count;
 };
 
 /* What a key's reader fills in; only what belongs to the key's home is set. */

@@ -45,6 +45,11 @@ static const char *kind_name(const struct json *value)
     return names[value->kind];
 }
 
+static const char *article_of(const char *word)
+{
+    return strchr("aeiou", *word) ? "an" : "a";
+}
+
 static bool is_allowed(const struct flow_input *input, const struct json *value)
 {
     struct arena arena = {0};
@@ -77,8 +82,7 @@ int input_check_value(const struct flow_input *input, const struct json *value,
 {
     if (!is_of_type(input->type, value)) {
         const char *type = input_type_names[input->type];
-        return error_set(ret_error, ERR_INVALID, "must be %s %s, not %s",
-                         strchr("aeiou", *type) ? "an" : "a", type,
+        return error_set(ret_error, ERR_INVALID, "must be %s %s, not %s", article_of(type), type,
                          input->type == FLOW_INTEGER && value->kind == JSON_NUMBER
                              ? "a number with fraction or exponent"
                              : kind_name(value));
@@ -198,21 +202,31 @@ int flow_complete_input(const struct flow *flow, struct text input_json, struct 
 /* ---------------------------------------------------------------------------------- typed by a
  * person */
 
+static int refuse_typed(enum flow_type type, struct text typed, struct error *ret_error)
+{
+    const char *name = input_type_names[type];
+    int shown = (int)(typed.len < SHOWN_MAX_BYTES ? typed.len : SHOWN_MAX_BYTES);
+    if (type == FLOW_ANY)
+        return error_set(ret_error, ERR_INVALID,
+                         "must be JSON, and `%.*s` is not: text needs double quotes", shown,
+                         typed.data);
+    bool is_document = type == FLOW_ARRAY || type == FLOW_OBJECT;
+    return error_set(ret_error, ERR_INVALID, "must be %s %s%s, not `%.*s`", article_of(name), name,
+                     is_document ? " in JSON" : "", shown, typed.data);
+}
+
 static int read_typed(const struct flow_input *input, struct text typed, struct buffer *ret_json,
                       struct error *ret_error)
 {
+    const struct flow_input only_type = {.type = input->type};
     struct arena arena = {0};
     struct json *value;
-    if (input->type == FLOW_STRING) {
+    int code = 0;
+    if (input->type == FLOW_STRING)
         buffer_add_json_string(ret_json, typed);
-        return 0;
-    }
-    int code = json_parse(&arena, typed, &value, ret_error);
-    if (code)
-        code =
-            error_set(ret_error, ERR_INVALID, "must be %s as JSON", input_type_names[input->type]);
-    else if (!(code =
-                   input_check_value(&(struct flow_input){.type = input->type}, value, ret_error)))
+    else if (json_parse(&arena, typed, &value, NULL))
+        code = refuse_typed(input->type, typed, ret_error);
+    else if (!(code = input_check_value(&only_type, value, ret_error)))
         buffer_add_text(ret_json, value->raw);
     arena_done(&arena);
     return code;

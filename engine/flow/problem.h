@@ -55,6 +55,12 @@ static inline bool report_takes_hint(const struct report *report,
 void report_hint(struct report *report, struct flow_problem *problem, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Whether further errors would not be listed. */
+static inline bool report_is_full(const struct report *report)
+{
+    return report->problems->cut && report->problems->count >= FLOW_PROBLEMS_MAX;
+}
+
 /* Puts the problems in the order of their places. */
 void report_sort(struct report *report);
 

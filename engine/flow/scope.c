@@ -262,6 +262,7 @@ static void check_use(struct compiler *c, const struct use *use)
 
 void scope_check(struct compiler *c)
 {
-    for (size_t i = 0; i < c->use_count; i++)
+    /* Beyond what is listed nothing is gained, and finding places takes time. */
+    for (size_t i = 0; i < c->use_count && !report_is_full(&c->report); i++)
         check_use(c, &c->uses[i]);
 }

@@ -180,14 +180,38 @@ static void note_uses(struct compiler *c, const struct template *template, struc
     }
 }
 
-/* Compiles `text`, the part of the scalar's text from `skipped` on, and notes its names. */
-static struct template *compile_part(struct compiler *c, const struct node *scalar,
-                                     struct text text, size_t skipped, const struct expr_home *home,
-                                     bool is_condition)
+/* Counts one more expression of the file; false when there are too many. */
+static bool count_expressions(struct compiler *c, const struct node *scalar, size_t count)
+{
+    bool was_full = c->expression_count > FLOW_EXPRESSIONS_MAX;
+    c->expression_count += count;
+    if (c->expression_count <= FLOW_EXPRESSIONS_MAX)
+        return true;
+    if (!was_full)
+        report_error(&c->report, scalar->span, "more than %d expressions in one file",
+                     FLOW_EXPRESSIONS_MAX);
+    return false;
+}
+
+static size_t count_dollars(struct text text)
+{
+    size_t count = 0;
+    for (size_t at = 0; at + 1 < text.len; at++)
+        count += text.data[at] == '$' && text.data[at + 1] == '{';
+    return count;
+}
+
+/* Compiles `text`, the part of the scalar's text from `skipped` on, into `arena`, and notes its
+ * names. */
+static struct template *compile_part(struct compiler *c, struct arena *arena,
+                                     const struct node *scalar, struct text text, size_t skipped,
+                                     const struct expr_home *home, bool is_condition)
 {
     struct expr_error error = {0};
     struct template *template;
-    if (template_compile_string(c->arena, text, &template, &error)) {
+    if (!count_expressions(c, scalar, count_dollars(text)))
+        return NULL;
+    if (template_compile_string(arena, text, &template, &error)) {
         report_expression(c, scalar, text, skipped, &error, is_condition);
         return NULL;
     }
@@ -220,7 +244,7 @@ const struct template *value_text(struct compiler *c, const struct node *node,
         report_error(&c->report, node->span, "`%s` can't hold the character U+0000", home->key);
         return NULL;
     }
-    return compile_part(c, node, node->text, 0, home, false);
+    return compile_part(c, c->arena, node, node->text, 0, home, false);
 }
 
 /* Compiles every string of a value by itself, for the places. Recurses no deeper than the tree. */
@@ -228,7 +252,7 @@ static bool check_strings(struct compiler *c, const struct node *node, const str
 {
     bool is_good = !node_is_refused(node);
     if (node->kind == NODE_STRING && contains(node->text, "${"))
-        return compile_part(c, node, node->text, 0, home, false) != NULL;
+        return compile_part(c, &c->scratch, node, node->text, 0, home, false) != NULL;
     for (const struct node *child = node->first; child; child = child->next) {
         if (child->key && child->key->kind == NODE_BAD)
             is_good = false;
@@ -242,6 +266,8 @@ const struct template *value_data(struct compiler *c, const struct node *node,
 {
     struct template *template = NULL;
     struct expr_error error = {0};
+    if (node->kind == NODE_STRING)
+        return compile_part(c, c->arena, node, node->text, 0, home, false);
     if (!check_strings(c, node, home))
         return NULL;
     struct buffer json;
@@ -264,7 +290,8 @@ static const struct expr *compile_alone(struct compiler *c, const struct node *n
 {
     size_t skipped;
     struct text text = trimmed(node->text, &skipped);
-    const struct template *template = compile_part(c, node, text, skipped, home, is_condition);
+    const struct template *template =
+        compile_part(c, c->arena, node, text, skipped, home, is_condition);
     if (!template)
         return NULL;
     const struct expr *alone = template_alone(template);
@@ -292,6 +319,8 @@ static const struct expr *compile_bare(struct compiler *c, const struct node *no
     struct text text = trimmed(node->text, &skipped);
     struct expr_error error = {0};
     struct expr *expr;
+    if (!count_expressions(c, node, 1))
+        return NULL;
     if (expr_compile(c->arena, text, &expr, &error)) {
         report_expression(c, node, text, skipped, &error, true);
         return NULL;

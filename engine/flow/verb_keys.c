@@ -2,6 +2,7 @@
 /* The verbs: what a task does. */
 #include "engine/flow/readers.h"
 #include "engine/flow/value.h"
+#include "engine/flow/yaml_trouble.h"
 
 #define ARGUMENTS_MAX 4096
 
@@ -90,6 +91,32 @@ static void warn_of_expression(struct compiler *c, const struct node *value)
     }
 }
 
+static size_t count_of(struct text text, char c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < text.len; i++)
+        count += text.data[i] == c;
+    return count;
+}
+
+/* What YAML makes of a script that stands behind `sh:` without quotes. */
+static void warn_of_plain_script(struct compiler *c, const struct node *value)
+{
+    struct flow_problem *problem = NULL;
+    const char *begin = c->lines.text.data + value->span.begin;
+    if (value->style != NODE_PLAIN)
+        return;
+    if (memchr(begin, '\n', value->span.end - value->span.begin))
+        problem = report_warning(&c->report, value->span,
+                                 "YAML joins the lines of this script with blanks");
+    else if (yaml_trouble_is_cut(&c->lines, value->span.end) &&
+             (count_of(value->text, '"') % 2 || count_of(value->text, '\'') % 2))
+        problem = report_warning(&c->report, value->span,
+                                 "this script ends at ` #`, where YAML begins a comment");
+    if (problem)
+        report_hint(&c->report, problem, "write the script below `sh: |`");
+}
+
 void key_sh(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct flow_task *task = target->draft->task;
@@ -104,6 +131,7 @@ void key_sh(struct compiler *c, const struct target *target, const struct node *
         return;
     if (strspn(task->script.data, " \t\r\n") == task->script.len)
         report_error(&c->report, value->span, "the script is empty; expected shell commands");
+    warn_of_plain_script(c, value);
     warn_of_expression(c, value);
 }
 

@@ -310,6 +310,23 @@ static void test_problems_are_cut(void **state)
     buffer_done(&text);
 }
 
+static void test_expressions_are_counted(void **state)
+{
+    struct flow_problems problems;
+    struct flow *flow;
+    struct buffer text;
+    buffer_init(&text, 0);
+    buffer_add_string(&text, "flow: x\ntasks:\n  a: {set: '");
+    for (int i = 0; i < 100001; i++)
+        buffer_add_string(&text, "${a}");
+    buffer_add_string(&text, "', if: true}\n  b: {if: b, set: ['${b}']}\n");
+    assert_int_equal(flow_compile(buffer_text(&text), &flow, &problems), ERR_INVALID);
+    assert_int_equal(problems.count, 1);
+    assert_text(problems.list[0].message, "more than 100000 expressions in one file");
+    flow_problems_done(&problems);
+    buffer_done(&text);
+}
+
 /* -------------------------------------------------------------------------------------- large
  * files */
 
@@ -408,13 +425,21 @@ static void test_many_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file_keys),        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_task_keys),        cmocka_unit_test(test_verbs),
-        cmocka_unit_test(test_needs_of_tasks),   cmocka_unit_test(test_needs_of_steps),
-        cmocka_unit_test(test_what_a_task_sees), cmocka_unit_test(test_json_file),
-        cmocka_unit_test(test_byte_order_mark),  cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_colours),          cmocka_unit_test(test_problems_are_cut),
-        cmocka_unit_test(test_many_in_a_row),    cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_file_keys),
+        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_task_keys),
+        cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_needs_of_tasks),
+        cmocka_unit_test(test_needs_of_steps),
+        cmocka_unit_test(test_what_a_task_sees),
+        cmocka_unit_test(test_json_file),
+        cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_problems_are_cut),
+        cmocka_unit_test(test_expressions_are_counted),
+        cmocka_unit_test(test_many_in_a_row),
+        cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_many_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -128,16 +128,18 @@ static void test_typed_values_follow_the_declaration(void **state)
     assert_typed("day", "true", "\"true\"");
     assert_typed("day", "say \"x\"\n", "\"say \\\"x\\\"\\n\"");
     assert_typed("day", "", "\"\"");
-    assert_typed("limit", "007", "input `limit`: must be integer as JSON");
+    assert_typed("limit", "007", "input `limit`: must be an integer, not `007`");
     assert_typed("limit", "7", "7");
     assert_typed("limit", " -18446744073709551616 ", "-18446744073709551616");
     assert_typed("rate", "1.10", "1.10");
     assert_typed("dry", "true", "true");
-    assert_typed("dry", "yes", "input `dry`: must be boolean as JSON");
+    assert_typed("dry", "yes", "input `dry`: must be a boolean, not `yes`");
     assert_typed("list", "[1, 2]", "[1, 2]");
+    assert_typed("list", "[1", "input `list`: must be an array in JSON, not `[1`");
     assert_typed("list", "{}", "input `list`: must be an array, not an object");
     assert_typed("any", "{\"a\": 1}", "{\"a\": 1}");
-    assert_typed("any", "plain", "input `any`: must be any as JSON");
+    assert_typed("any", "plain",
+                 "input `any`: must be JSON, and `plain` is not: text needs double quotes");
     assert_typed("dya", "x", "input `dya` is not declared (did you mean `day`?)");
 }
 
