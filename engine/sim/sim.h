@@ -50,6 +50,8 @@ struct sim_config {
     int kill_ms, kill_mid_turn_ms, freeze_ms, drain_ms;
     int board_cut_ms, board_down_ms, session_lost_ms, cards_lost_ms;
     int store_cut_ms, store_down_ms, inbox_ms;
+    /* faults that strike while a request of the kind is under way */
+    int lock_cut_permille, write_cut_permille, write_freeze_permille;
 };
 
 /* ------------------------------------------------------------------------------------------- jobs
@@ -190,6 +192,8 @@ struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flo
 
 /* sim_faults.c */
 void sim_faults_begin(struct sim *sim);
+/* After an effect was performed: what strikes while it is under way. */
+void sim_faults_effect(struct sim_engine *engine, const struct core_effect *effect);
 /* Ends all faults: everything runs, is connected and quick from now on. */
 void sim_heal(struct sim *sim);
 

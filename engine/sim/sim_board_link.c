@@ -100,6 +100,8 @@ static void told(void *object, uint64_t arg)
     if (message->request)
         link_drop_request(message->request);
     if (message->event.kind == EVENT_SESSION_BEGAN) {
+        if (link->began)
+            return;
         link->began = true;
         link->members_pending = link->pools_pending = false;
     }

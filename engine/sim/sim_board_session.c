@@ -78,8 +78,7 @@ static void beat_arrives(void *object, uint64_t arg)
     struct core_event event = {.kind = link->began ? EVENT_ALIVE : EVENT_SESSION_BEGAN};
     event.u.session.boot = session->boot;
     event.u.session.timeout_ms = link->board->options.timeout_ms;
-    event.u.session.sent_ms =
-        sim_has(world_of(link), MUTANT_ALIVE_AT_ANSWER) ? client_ms(link) : beat->sent_ms;
+    event.u.session.sent_ms = beat->sent_ms;
     if (first || link->began)
         link_tell_later(link, &event, NULL);
 }

@@ -6,15 +6,29 @@
 /* ----------------------------------------------------------------------------------------- claims
  */
 
+static bool is_draining(const struct sim *sim, const struct uuid *boot)
+{
+    for (int i = 0; i < sim->config.engines; i++) {
+        const struct sim_engine *engine = &sim->engines[i];
+        struct uuid own = engine->core ? sim_board_boot(engine->board) : (struct uuid){{0}};
+        if (engine->core && uuid_equal(&own, boot))
+            return core_is_draining(engine->core);
+    }
+    return true;
+}
+
+/* A claim is written under its own lock, unless it is late: its session has ended, or its engine
+ * was told to stop and has given the lock back. */
 static void check_lock(struct sim *sim, const struct sim_job *job,
                        const struct claim_request *request)
 {
     const struct sim_lock *lock = sim_board_find_lock(sim->board, &job->row.id);
-    bool is_late = !sim_board_is_alive(sim->board, &request->owner);
     bool is_own = lock && uuid_equal(&lock->claim, &request->claim);
-    if (lock && !is_own && !is_late)
-        sim_fail(sim, INV_CLAIM_LOCKED, "job %u is claimed while another's lock stands",
-                 job->number);
+    if (is_own || !sim_board_is_alive(sim->board, &request->owner) ||
+        is_draining(sim, &request->owner))
+        return;
+    sim_fail(sim, INV_CLAIM_LOCKED, "job %u is claimed %s", job->number,
+             lock ? "while another's lock stands" : "without a lock");
 }
 
 void check_claimed(void *context, const struct sim_job *job, const struct claim_request *request,
@@ -26,6 +40,9 @@ void check_claimed(void *context, const struct sim_job *job, const struct claim_
     if (epoch != check->epoch + 1)
         sim_fail(sim, INV_EPOCHS, "job %u: epoch %lld after %lld", job->number, (long long)epoch,
                  (long long)check->epoch);
+    if (request->epoch_seen != check->epoch)
+        sim_fail(sim, INV_EPOCHS, "job %u: a claim that saw epoch %lld is applied to epoch %lld",
+                 job->number, (long long)request->epoch_seen, (long long)check->epoch);
     if (uuid_equal(&request->claim, &check->claim))
         sim_fail(sim, INV_EPOCHS, "job %u: one claim has two epochs", job->number);
     if (check->final)
@@ -72,11 +89,21 @@ static void check_attempt(struct sim *sim, struct job_check *check, struct task_
     task->attempt = attempt;
 }
 
+/* Undoing says of a task that it is left as it is, and why: a line, but no move. */
+static bool is_remark(const struct history_line *line)
+{
+    return text_equal(line->detail, TEXT("no revert")) ||
+           text_equal(line->detail, TEXT("revert if")) ||
+           text_equal(line->detail, TEXT("not undone"));
+}
+
 static void check_line(struct sim *sim, struct job_check *check, const struct history_line *line)
 {
     bool is_job = !line->task.data;
     struct task_check *task = is_job ? NULL : check_task(sim, check, line->task);
     int from = is_job ? check->state : task->state;
+    if (!is_job && is_remark(line) && from == line->state)
+        return;
     if (!machine_allows(is_job ? &job_machine : &task_machine, from, line->state))
         sim_fail(
             sim, INV_LEGAL_MOVE, "job %u %.*s: %s to %s", check->job->number, TEXT_ARG(line->task),

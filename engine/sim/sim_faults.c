@@ -44,7 +44,7 @@ static void choose_faults(struct sim_world *world, struct sim_config *config)
     config->kill_ms = choose_rate(world, 50, 1000, 15000);
     config->kill_mid_turn_ms = choose_rate(world, 30, 1000, 15000);
     config->freeze_ms = choose_rate(world, 50, 1000, 10000);
-    config->drain_ms = choose_rate(world, 30, 3000, 15000);
+    config->drain_ms = choose_rate(world, 50, 2000, 10000);
     config->board_cut_ms = choose_rate(world, 50, 500, 8000);
     config->board_down_ms = choose_rate(world, 25, 4000, 20000);
     config->session_lost_ms = choose_rate(world, 15, 2000, 10000);
@@ -86,7 +86,10 @@ void sim_config_swarm(const struct sim_options *options, struct sim_config *ret_
     config->resent_permille = choose_permille(&dice, 50, 100);
     config->watch_lost_permille = choose_permille(&dice, 30, 200);
     config->unplaced_permille = choose_permille(&dice, 40, 500);
-    config->mid_permille = choose_permille(&dice, 60, 800);
+    config->mid_permille = choose_permille(&dice, 80, 1000);
+    config->lock_cut_permille = choose_permille(&dice, 40, 80);
+    config->write_cut_permille = choose_permille(&dice, 40, 40);
+    config->write_freeze_permille = choose_permille(&dice, 40, 40);
     config->has_tags = random_percent(&dice.random, 30);
     choose_faults(&dice, config);
     sim_world_done(&dice);
@@ -140,8 +143,13 @@ static void strike_freeze(struct sim *sim, struct sim_engine *engine)
 {
     if (!engine->core || engine->is_frozen)
         return;
+    int64_t timeout_ms = sim->config.timeout_ms;
     sim_engine_freeze(engine, sim->config.mid_permille);
-    after(sim, some_ms(sim, 3 * sim->config.timeout_ms), thaw, engine);
+    bool beyond = random_percent(&sim->world.random, 50);
+    after(sim,
+          beyond ? sim_between(&sim->world, timeout_ms, timeout_ms * 5 / 2)
+                 : some_ms(sim, timeout_ms),
+          thaw, engine);
 }
 
 static void strike_drain(struct sim *sim, struct sim_engine *engine)
@@ -248,6 +256,52 @@ static void schedule(struct sim *sim, int interval_ms,
     struct fault *fault = arena_calloc(&sim->world.arena, 1, sizeof *fault);
     *fault = (struct fault){sim, interval_ms, run};
     after(sim, sim_between(&sim->world, 1, 2 * interval_ms), strike, fault);
+}
+
+static void cut_now(void *object, uint64_t life)
+{
+    struct sim_engine *engine = object;
+    if (engine->life == life && !engine->sim->is_healed)
+        strike_board_cut(engine->sim, engine);
+}
+
+static void break_now(void *object, uint64_t life)
+{
+    struct sim_engine *engine = object;
+    if (engine->life == life && !engine->sim->is_healed)
+        strike_store_cut(engine->sim, engine);
+}
+
+static void freeze_now(void *object, uint64_t life)
+{
+    struct sim_engine *engine = object;
+    if (engine->life == life && !engine->sim->is_healed)
+        strike_freeze(engine->sim, engine);
+}
+
+void sim_faults_effect(struct sim_engine *engine, const struct core_effect *effect)
+{
+    struct sim *sim = engine->sim;
+    struct sim_world *world = &sim->world;
+    const struct sim_config *config = &sim->config;
+    enum effect_kind kind = effect->kind;
+    if (sim->is_healed)
+        return;
+    bool locks = kind == EFFECT_LOCK || kind == EFFECT_UNLOCK || kind == EFFECT_CONSUME ||
+                 kind == EFFECT_RELEASE;
+    bool writes = kind == EFFECT_CLAIM || kind == EFFECT_SAVE;
+    int64_t board_us = sim_between(world, 0, 3 * config->board_network.max_us);
+    int64_t store_us =
+        sim_between(world, 0, 2 * config->store_network.max_us + config->store_work.max_us);
+    int leaving = kind == EFFECT_RELEASE || kind == EFFECT_CONSUME ? 3 : 1;
+    if (locks && sim_permille(world, leaving * config->lock_cut_permille))
+        sim_queue_at(&world->queue, world->queue.now_us + board_us, cut_now, engine, engine->life);
+    if (writes && sim_permille(world, config->write_cut_permille))
+        sim_queue_at(&world->queue, world->queue.now_us + store_us, break_now, engine,
+                     engine->life);
+    if (writes && sim_permille(world, config->write_freeze_permille))
+        sim_queue_at(&world->queue, world->queue.now_us + store_us, freeze_now, engine,
+                     engine->life);
 }
 
 static void post(void *object, uint64_t arg)

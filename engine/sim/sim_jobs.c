@@ -44,9 +44,9 @@ static int readable(const struct sim_plan *plan, const struct sim_task_plan *tas
 static void write_work(struct sim_world *world, const struct sim_task_plan *task,
                        struct buffer *text)
 {
-    static const int lengths[] = {1, 20, 100, 400, 2500};
+    static const int lengths[] = {1, 20, 100, 400, 2500, 8000};
     const char *word = random_percent(&world->random, 15) ? "stubborn" : "work";
-    int max = lengths[sim_between(world, 0, 4)];
+    int max = lengths[sim_between(world, 0, 5)];
     int fail = random_percent(&world->random, 30) ? 300 : 0;
     if (task->verb == SIM_RUN)
         buffer_printf(text, "run: [%s, \"%d\", \"%d\", \"%d\"]", word, max / 4 + 1, max, fail);

@@ -289,6 +289,8 @@ int main(int argc, char **argv)
     if (code >= 0)
         return code;
     check_hook = say_seed;
+    if (sweep.options.trace)
+        setvbuf(stdout, NULL, _IOLBF, 0); /* a failed check loses no line */
     struct timespec began, ended;
     clock_gettime(CLOCK_MONOTONIC, &began);
     for (uint64_t seed = sweep.from; seed <= sweep.to; seed++)

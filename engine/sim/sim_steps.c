@@ -359,8 +359,6 @@ struct sim_host *sim_steps_host(struct sim_steps *steps, int engine, int64_t clo
 void sim_steps_leave(struct sim_host *host)
 {
     host->is_gone = true;
-    if (sim_has(host->steps->world, MUTANT_ORPHANS))
-        return;
     for (struct step *at = host->first; at; at = at->next) {
         if (at->is_over)
             continue;

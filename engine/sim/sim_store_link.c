@@ -182,12 +182,10 @@ void store_answer(struct sim_statement *statement)
 {
     struct sim_conn *conn = statement->conn;
     struct sim_store_link *link = conn->link;
-    if (statement->stage != STAGE_DONE)
-        return;
+    if (statement->stage != STAGE_DONE || !conn->is_open || conn->is_dead)
+        return; /* lost: told as unknown when the client notices */
     statement->stage = STAGE_GONE;
     forget(statement);
-    if (!conn->is_open || conn->is_dead)
-        return;
     for (struct sim_item *item = statement->items, *next; item; item = next) {
         next = item->next;
         if (item->is_decided)

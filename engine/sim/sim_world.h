@@ -34,7 +34,6 @@
     X(EXPIRES_EARLY, "session-expires-early", "a session ends at T/3 of silence")                  \
     X(ALIVE_AT_ANSWER, "alive-counted-from-answer", "proof of life is counted from its answer")    \
     X(NO_WARDEN, "no-warden", "nobody kills steps at the lease's deadline")                        \
-    X(ORPHANS, "steps-survive-engine", "steps live on when their engine dies")                     \
     X(REPAIR_ROWS_FIRST, "repair-reads-rows-first", "a repair's rows are older than its listing")  \
     X(DELETE_ANY_CARD, "remove-by-job", "removing a card removes the job's newest one")
 
