@@ -16,7 +16,7 @@
 #include "base/text.h"
 #include "base/uuid.h"
 
-#define PARAMS_MAX 32
+#define PARAMS_MAX 36
 
 /* One SQL statement, prepared once per connection. */
 struct statement {

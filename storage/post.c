@@ -46,12 +46,12 @@ static const struct statement post_statement = {
 static const struct statement look_statement = {
     "look", POST_TYPES,
     "WITH " POST_REQUESTS "SELECT r.ix, j.id, j.ready_at, j.state::text,"
-    " j.flow = r.hash AND j.priority = r.priority AND j.key IS NOT DISTINCT FROM r.key"
-    "  AND p.input::text = r.input::text "
+    " coalesce(j.flow = r.hash AND j.priority = r.priority AND j.key IS NOT DISTINCT FROM r.key"
+    "  AND p.input::text = r.input::text, false) "
     "FROM req r"
     " JOIN LATERAL (SELECT o.*, 0 AS rank FROM jobs o WHERE o.id = r.id"
     "  UNION ALL SELECT o.*, 1 FROM jobs o WHERE o.key = r.key ORDER BY rank LIMIT 1) j ON true"
-    " JOIN payloads p ON p.job = j.id"};
+    " LEFT JOIN payloads p ON p.job = j.id"};
 
 static bool same_flow(const struct post_request *a, const struct post_request *b)
 {

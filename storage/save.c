@@ -12,18 +12,20 @@
 enum verdict { VERDICT_SAVED, VERDICT_ALREADY, VERDICT_INBOX, VERDICT_REFUSED };
 
 /* Where the columns of each part begin. */
-enum { P_JOBS = 0, P_TASKS = 11, P_LINES = 21, P_DOCUMENTS = 27 };
+enum { P_JOBS = 0, P_TASKS = 11, P_LINES = 20, P_DOCUMENTS = 26, P_TAILS = 29 };
 
 /* $1..$11  jobs: id, epoch, claim, save_no, state, ends claim, inbox seen, inbox applied,
  *          records a step, engine, number of history lines
- * $12..$21 tasks: which job, path, state, attempt, result, failure, internal, begins, ends, stderr
- * $22..$27 history: which job, which line of it, task, attempt, state, detail
- * $28..$30 documents: job, output, failure */
+ * $12..$20 tasks: which job, path, state, attempt, result, failure, internal, begins, ends
+ * $21..$26 history: which job, which line of it, task, attempt, state, detail
+ * $27..$29 documents: job, output, failure
+ * $30..$33 stderr: which job, path, attempt, tail */
 #define SAVE_TYPES                                                                                 \
     "ULULTBLLBTI"                                                                                  \
-    "ITTIJJJBBT"                                                                                   \
+    "ITTIJJJBB"                                                                                    \
     "IITITT"                                                                                       \
-    "UJJ"
+    "UJJ"                                                                                          \
+    "ITIT"
 #define SAVE_SQL(how)                                                                              \
     "WITH locked AS MATERIALIZED ("                                                                \
     " SELECT r.*, j.id, j.epoch, j.claim, j.save_no, j.state, j.inbox_seq, j.history_seq,"         \
@@ -70,20 +72,20 @@ enum { P_JOBS = 0, P_TASKS = 11, P_LINES = 21, P_DOCUMENTS = 27 };
     "tail AS ("                                                                                    \
     " INSERT INTO stderrs AS old (at, attempt, job, path, tail)"                                   \
     " SELECT g.at, t.attempt, g.id, t.path, t.tail"                                                \
-    " FROM unnest($12, $13, $15, $21) AS t(ix, path, attempt, tail)"                               \
-    " JOIN judged g ON g.ix = t.ix WHERE g.verdict = 0 AND t.tail IS NOT NULL"                     \
+    " FROM unnest($30, $31, $32, $33) AS t(ix, path, attempt, tail)"                               \
+    " JOIN judged g ON g.ix = t.ix WHERE g.verdict = 0"                                            \
     " ON CONFLICT (job, path, attempt) DO UPDATE SET at = excluded.at, tail = excluded.tail), "    \
     "line AS ("                                                                                    \
     " INSERT INTO history (at, epoch, seq, attempt, job, state, task, engine, detail)"             \
     " SELECT g.at, g.my_epoch, g.history_seq + l.ord, l.attempt, g.id, l.state, l.task, g.engine," \
     "  l.detail"                                                                                   \
-    " FROM unnest($22, $23, $24, $25, $26, $27) AS l(ix, ord, task, attempt, state, detail)"       \
+    " FROM unnest($21, $22, $23, $24, $25, $26) AS l(ix, ord, task, attempt, state, detail)"       \
     " JOIN judged g ON g.ix = l.ix WHERE g.verdict = 0), "                                         \
     "document AS ("                                                                                \
     " UPDATE payloads p SET output = coalesce(d.output, p.output),"                                \
     "  failure = coalesce(d.failure, p.failure)"                                                   \
-    " FROM unnest($28, $29, $30) AS d(job, output, failure) JOIN judged g ON g.id = d.job"         \
-    " WHERE p.job = d.job AND p.job = ANY($28) AND g.verdict = 0)"                                 \
+    " FROM unnest($27, $28, $29) AS d(job, output, failure) JOIN judged g ON g.id = d.job"         \
+    " WHERE p.job = d.job AND p.job = ANY($27) AND g.verdict = 0)"                                 \
     "SELECT ix, verdict, CASE WHEN verdict = 0"                                                    \
     " THEN greatest(at, ready_at + interval '1 microsecond') ELSE ready_at END FROM judged"
 
@@ -119,8 +121,14 @@ static void bind_task(struct params *params, const struct task_change *task, int
     params_text(params, p++, task->row.internal);
     params_bool(params, p++, task->begins);
     params_bool(params, p++, task->ends);
-    params_text(params, p++, task->stderr_tail);
     CHECK(p == P_LINES);
+    if (!task->stderr_tail.data)
+        return;
+    p = P_TAILS;
+    params_int(params, p++, ix);
+    params_text(params, p++, task->row.path);
+    params_int(params, p++, task->row.attempt);
+    params_text(params, p++, task->stderr_tail);
 }
 
 static void bind_line(struct params *params, const struct history_line *line, int64_t ix,

@@ -7,12 +7,14 @@
  * One `struct storage` owns a small set of connections:
  *   work   everything that writes, in order, pipelined
  *   read   what only reads (rows, repair queries, views), so that a long list never delays a save
- *   side   NOTIFY and ending the backends that block a claim
- * Requests are queued and never block. What piles up of one kind while a batch of that kind is in
- * flight is the next batch: one statement, at most BATCH_ROWS_MAX rows and BATCH_BYTES_MAX bytes.
- * A statement is acknowledged at its sync, never before. While a connection is away its requests
- * wait; those that were in flight when it broke are answered "unknown". A batch that fails for a
- * reason of one of its jobs is sent again singly, so that only the guilty job sees the failure.
+ *   side   NOTIFY, and the claims and saves whose row is locked: they wait for it here, one after
+ * the other, so that nothing else waits with them; meanwhile work ends those who hold a lock and
+ * only wait for their client Requests are queued and never block. What piles up of one kind while a
+ * batch of that kind is in flight is the next batch: one statement, at most BATCH_ROWS_MAX rows and
+ * BATCH_BYTES_MAX bytes. A statement is acknowledged at its sync, never before. While a connection
+ * is away its requests wait; those that were in flight when it broke are answered "unknown". A
+ * batch that fails for a reason of one of its jobs is sent again singly, so that only the guilty
+ * job sees the failure.
  *
  * Every request carries a `tag` of the caller's that comes back in its answer. Requests are copied;
  * answers are views, valid until the next call of storage_next. Isolation is READ COMMITTED, set
@@ -199,7 +201,7 @@ bool storage_next(struct storage *storage, struct storage_answer *ret_answer);
 /* Counted since storage_new; for tests, benchmarks and metrics. */
 struct storage_counts {
     uint64_t statements[8]; /* by kind: post claim load save rows repair view other */
-    uint64_t rows_written;  /* as the commands reported */
+    uint64_t rows_written;  /* by what was answered: inserted and updated rows */
     uint64_t save_batches;
     uint64_t saves;
     uint64_t resent_singly;
