@@ -14,9 +14,8 @@
  * - stdout is kept raw up to its limit. The first byte beyond kills the step: `stdout_overflow`.
  *   With `discard_stdout` it goes to /dev/null and knows no limit.
  * - stderr: the last `stderr_keep_bytes` are kept. A line `::progress FRACTION TEXT` (fraction 0 to
- *   1, the text optional, at most PROCESS_PROGRESS_MAX bytes) is an event and is not kept; any
- * other line is. Of several such lines not pulled yet only the newest is told, none before
- * `started`.
+ *   1, the text optional, at most PROCESS_PROGRESS_MAX bytes) is an event and is not kept, any
+ *   other is. Of several such lines not pulled yet only the newest is told; none before `started`.
  * - Deadlines and grace belong to the caller: it orders process_stop. Only the lease is watched by
  *   the wardens themselves (engine/warden.h), since it must hold when this process cannot act.
  * - Creating the source makes this process a sub-reaper. If a warden is killed, its tree falls to

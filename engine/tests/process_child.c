@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Steps with bad manners, for the tests of the process source: `process_child MODE [ARG]`. */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,6 +68,13 @@ static int write_bytes(size_t count)
         count -= (size_t)written;
     }
     return 0;
+}
+
+/* Leaves so many bytes in the pipe at once and ends; late enough to be seen alive before. */
+static int write_burst(size_t count)
+{
+    poll(NULL, 0, 400);
+    return fcntl(1, F_SETPIPE_SZ, 1 << 20) < 0 ? 6 : write_bytes(count);
 }
 
 /* Ignores what can be ignored and stays. */
@@ -162,6 +170,8 @@ int main(int argc, char **argv)
         return show_signals();
     if (!strcmp(mode, "bytes"))
         return write_bytes((size_t)number);
+    if (!strcmp(mode, "burst"))
+        return write_burst((size_t)number);
     if (!strcmp(mode, "stubborn"))
         return be_stubborn();
     if (!strcmp(mode, "daemon"))

@@ -75,8 +75,9 @@ void harness_until_alive(const struct harness *h, uint64_t id, int count);
 int64_t harness_until_none_alive(const struct harness *h, int64_t within_ms);
 /* Children of this process that are not waited for yet, living or ended. */
 int harness_children(void);
-/* Waits until the process has no child, not even one that ended; fails the test after 5 s. */
-void harness_until_no_children_of(pid_t pid);
+/* Waits until the process has a child, or has none, not even one that ended; fails the test after
+ * 5 s. */
+void harness_until_children_of(pid_t pid, bool some);
 /* The one of them that is the nursery. */
 pid_t harness_nursery(void);
 /* The parent of a process: of a main process, its warden. */

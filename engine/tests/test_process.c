@@ -112,6 +112,18 @@ static void ten_megabytes_of_stdout(void **state)
             fail_msg("byte %zu", i);
 }
 
+/* What stands in the pipe when all have ended belongs to the result: nothing is read before. */
+static void last_burst_of_stdout(void **state)
+{
+    struct harness *h = *state;
+    harness_start(h, 1, ARGV(harness_child(), "burst", "900000"), NULL);
+    harness_until_children_of(harness_nursery(), true);
+    harness_until_children_of(harness_nursery(), false);
+    harness_until_final(h, 1);
+    assert_int_equal(h->told[1].event.exit_code, 0);
+    assert_int_equal(h->told[1].out.len, 900000);
+}
+
 static void stdout_at_and_beyond_its_limit(void **state)
 {
     struct process_spec base = {.stdout_limit_bytes = 100000};
@@ -337,7 +349,7 @@ static void two_hundred_at_once(void **state)
     assert_int_equal(process_running(h->p), 0);
     assert_int_equal(harness_alive(h, 0), 0);
     assert_int_equal(harness_children(), 1); /* the nursery */
-    harness_until_no_children_of(harness_nursery());
+    harness_until_children_of(harness_nursery(), false);
 }
 
 static void missing_warden_is_told_at_once(void **state)
@@ -372,6 +384,7 @@ int main(void)
         TEST(stdin_cannot_be_changed),
         TEST(raw_bytes_pass),
         TEST(ten_megabytes_of_stdout),
+        TEST(last_burst_of_stdout),
         TEST(stdout_at_and_beyond_its_limit),
         TEST(last_byte_beyond_the_limit),
         TEST(discarded_stdout_has_no_limit),
