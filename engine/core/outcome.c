@@ -8,6 +8,12 @@ static const struct flow_task *verb_of(const struct unit *unit)
     return unit->state == TASK_REVERTING ? unit->plan->revert : unit->plan;
 }
 
+/* What was stopped in its middle may have had its effect, or not. */
+static bool was_killed(const struct unit *unit)
+{
+    return unit->stop == STOP_TIMEOUT || unit->stop == STOP_DEADLINE || unit->stop == STOP_CANCEL;
+}
+
 static void fail(struct core *core, struct unit *unit, const struct step_end *end,
                  const char *class, struct text message)
 {
@@ -17,7 +23,7 @@ static void fail(struct core *core, struct unit *unit, const struct step_end *en
         .message = message,
         .task = unit->path,
         .attempt = is_revert ? unit->revert_attempt : unit->attempt,
-        .unknown = end->is_lost,
+        .unknown = end->is_lost || was_killed(unit),
         .exit = end->exit_code,
         .signal = end->signal,
         .status = end->status,
@@ -163,6 +169,20 @@ static void response_came(struct core *core, struct unit *unit, const struct ste
     buffer_done(&clean);
 }
 
+static struct text why_not_started(struct core *core, const struct unit *unit,
+                                   const struct step_end *end)
+{
+    const struct step_start *spec = unit->spec;
+    if (spec->url.data)
+        return arena_printf(&core->scratch, "%.*s %.*s: %.*s", TEXT_ARG(spec->method),
+                            TEXT_ARG(spec->url), TEXT_ARG(end->reason));
+    if (spec->cwd.data)
+        return arena_printf(&core->scratch, "cannot run \"%.*s\" in \"%.*s\": %.*s",
+                            TEXT_ARG(spec->argv[0]), TEXT_ARG(spec->cwd), TEXT_ARG(end->reason));
+    return arena_printf(&core->scratch, "cannot run \"%.*s\": %.*s", TEXT_ARG(spec->argv[0]),
+                        TEXT_ARG(end->reason));
+}
+
 void outcome_of_step(struct core *core, struct unit *unit, const struct step_end *end, bool started)
 {
     struct arena *scratch = &core->scratch;
@@ -175,7 +195,7 @@ void outcome_of_step(struct core *core, struct unit *unit, const struct step_end
     } else if (unit->stop == STOP_CANCEL) {
         fail(core, unit, end, "cancelled", TEXT("the flow around it was stopped"));
     } else if (!started) {
-        fail(core, unit, end, is_http ? "lost" : "exit", end->reason);
+        fail(core, unit, end, is_http ? "lost" : "exit", why_not_started(core, unit, end));
     } else if (end->out_overflow) {
         fail(core, unit, end, "limit",
              arena_printf(scratch, "%s is larger than %zu bytes; `result: none` discards it",
