@@ -127,7 +127,7 @@ const struct lane_type lane_notify = {
     .failed = notify_failed,
 };
 
-/* ------------------------------------------------------------------------------------ listening */
+/* --------------------------------------------------------------------------------- listening */
 
 static void ask_to_listen(struct storage *storage)
 {

@@ -141,8 +141,8 @@ void storage_shard_rows(struct storage *storage, const struct pool *pool, uint16
                         int window, const struct uuid *jobs, size_t count, uint64_t tag);
 
 /* Late work in the given pools, at most `limit` rows, starting at shard `from_shard` and going
- * round: RUNNING and REVERTING rows whose owner is none of `boots`, and READY rows older than 1 s.
- */
+ * round: RUNNING and REVERTING rows whose owner is none of `boots` (these first), and READY rows
+ * older than 1 s. Rows that nobody may claim now are left out: on hold, or of a newer format. */
 void storage_late_rows(struct storage *storage, const struct pool *pools, size_t pool_count,
                        const struct uuid *boots, size_t boot_count, uint16_t from_shard, int limit,
                        uint64_t tag);

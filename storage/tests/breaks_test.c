@@ -29,8 +29,7 @@ static void end_backends(struct stage *stage, const char *application)
               application);
 }
 
-/* ------------------------------------------------------------------------------------ lost answers
- */
+/* ------------------------------------------------------------------------------ lost answers */
 
 /* As the contract says: unknown, so the identical save again. */
 static enum save_outcome save_until_known(struct stage *stage, struct storage *store,
@@ -148,7 +147,7 @@ static void reads_whose_answer_is_lost_say_so(void **state)
     }
 }
 
-/* --------------------------------------------------------------------------------- reconnecting */
+/* ------------------------------------------------------------------------------ reconnecting */
 
 static void ups_and_downs_are_told_in_order(void **state)
 {
@@ -199,8 +198,7 @@ static void what_is_queued_can_be_forgotten(void **state)
     assert_int_equal(answer.u.rows.rows[0].save_no, 0);
 }
 
-/* ------------------------------------------------------------------------------- a server frozen
- */
+/* --------------------------------------------------------------------------- a server frozen */
 
 static void a_silent_server_is_given_up(void **state)
 {

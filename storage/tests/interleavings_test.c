@@ -49,7 +49,7 @@ static int64_t deadlocks(struct stage *stage)
         stage->raw, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()");
 }
 
-/* ------------------------------------------------------------------------------- save and claim */
+/* ---------------------------------------------------------------------------- save and claim */
 
 static void a_save_that_meets_an_open_takeover_is_refused(void **state)
 {
@@ -169,8 +169,7 @@ static void an_ending_save_that_meets_an_open_inbox_row_sees_it(void **state)
     assert_int_equal(stage_row(stage, store, &row.id).state, JOB_RUNNING);
 }
 
-/* --------------------------------------------------------------------------------------- batches
- */
+/* ----------------------------------------------------------------------------------- batches */
 
 static void a_locked_row_delays_only_its_own_job(void **state)
 {
@@ -270,7 +269,7 @@ static void keys_in_opposite_orders_do_not_deadlock(void **state)
     assert_int_equal(deadlocks(stage), before);
 }
 
-/* ---------------------------------------------------------------------------------- who freezes */
+/* ------------------------------------------------------------------------------- who freezes */
 
 /* A claim's row is locked by a client that stopped in the middle of a message: its statement has
  * run, its sync never comes. */

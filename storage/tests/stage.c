@@ -96,6 +96,9 @@ struct storage *stage_store(struct stage *stage, const char *application)
 }
 
 static const char *sql_va(PGconn *conn, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static const char *sql_va(PGconn *conn, const char *format, va_list args)
 {
     static char value[4096];
     char sql[8192];
