@@ -404,6 +404,8 @@ int engine_run(struct engine *engine)
     log_line(LOG_INFO, "starting", "version %s", JOBBOARD_VERSION);
     loop_run(engine->loop);
     journal_counts(core_counted(engine->core));
+    journal_store_counts(storage_count(engine->storage));
+    journal_board_counts(board_counted(engine->board));
     const struct loop_counts *counts = loop_counted(engine->loop);
     log_begin(LOG_INFO, "left");
     log_int("rounds", (int64_t)counts->rounds);

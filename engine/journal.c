@@ -51,12 +51,22 @@ bool journal_perform(const struct core_effect *effect)
     return false;
 }
 
+struct count {
+    const char *name;
+    uint64_t value;
+};
+
+static void log_counts(const char *event, const struct count *rows, size_t row_count)
+{
+    log_begin(LOG_INFO, event);
+    for (size_t i = 0; i < row_count; i++)
+        log_int(rows[i].name, (int64_t)rows[i].value);
+    log_end();
+}
+
 void journal_counts(const struct core_counts *counts)
 {
-    const struct {
-        const char *name;
-        uint64_t value;
-    } rows[] = {
+    const struct count rows[] = {
         {"claims", counts->claims},
         {"takeovers", counts->takeovers},
         {"finished", counts->finished},
@@ -83,8 +93,42 @@ void journal_counts(const struct core_counts *counts)
         {"audit_found", counts->audit_found},
         {"stale_events", counts->stale_events},
     };
-    log_begin(LOG_INFO, "counts");
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        log_int(rows[i].name, (int64_t)rows[i].value);
-    log_end();
+    log_counts("counts", rows, sizeof rows / sizeof rows[0]);
+}
+
+void journal_store_counts(const struct storage_counts *counts)
+{
+    /* The order of the kinds is told in storage.h. */
+    const struct count rows[] = {
+        {"post_statements", counts->statements[0]},
+        {"claim_statements", counts->statements[1]},
+        {"load_statements", counts->statements[2]},
+        {"save_statements", counts->statements[3]},
+        {"row_statements", counts->statements[4]},
+        {"repair_statements", counts->statements[5]},
+        {"view_statements", counts->statements[6]},
+        {"other_statements", counts->statements[7]},
+        {"saves", counts->saves},
+        {"save_batches", counts->save_batches},
+        {"rows_written", counts->rows_written},
+        {"resent_singly", counts->resent_singly},
+        {"unknown", counts->unknown},
+        {"refused", counts->refused},
+        {"busy", counts->busy},
+        {"reconnects", counts->reconnects},
+        {"blockers_ended", counts->blockers_ended},
+    };
+    log_counts("store_counts", rows, sizeof rows / sizeof rows[0]);
+}
+
+void journal_board_counts(const struct board_counts *counts)
+{
+    const struct count rows[] = {
+        {"multis", counts->multis},     {"multi_ops", counts->multi_ops},
+        {"singles", counts->singles},   {"znodes_written", counts->znodes_written},
+        {"unknown", counts->unknown},   {"resent_singly", counts->resent_singly},
+        {"sessions", counts->sessions}, {"garbage_names", counts->garbage_names},
+        {"oversize", counts->oversize},
+    };
+    log_counts("board_counts", rows, sizeof rows / sizeof rows[0]);
 }
