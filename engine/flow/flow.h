@@ -170,7 +170,7 @@ struct flow_task {
     const struct flow_level *nested; /* VERB_TASKS: tasks/steps inside; NULL: none */
     const struct flow_need *needs;
     size_t need_count;
-    const uint32_t *dependents; /* tasks that need this one, ascending, each once */
+    const uint32_t *dependents;                 /* tasks that need this one, ascending, each once */
     const enum flow_need_kind *dependent_kinds; /* as what each of them needs it */
     size_t dependent_count;
 };

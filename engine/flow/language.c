@@ -131,7 +131,9 @@ void language_hint_key(struct compiler *c, struct flow_problem *problem, struct 
         if (laters[i].homes & (unsigned)home)
             words[count++] = laters[i].name;
     for (size_t i = 0; i < len; i++)
-        plain[i] = word.data[i] == '-' ? '_' : word.data[i];
+        plain[i] = word.data[i] == '-'                          ? '_'
+                   : word.data[i] >= 'A' && word.data[i] <= 'Z' ? (char)(word.data[i] | 0x20)
+                                                                : word.data[i];
     const char *nearest = nearest_word((struct text){plain, len}, words, count);
     if (nearest)
         report_hint(&c->report, problem, "did you mean `%s`?", nearest);

@@ -236,6 +236,46 @@ static void test_what_a_task_sees(void **state)
         "these tasks need each other in a circle: a → b → a");
 }
 
+static void test_tasks_are_found_by_name(void **state)
+{
+    struct flow *flow = good("flow: x\ntasks: {b: {noop: }, a: {noop: }, c: {noop: }}");
+    assert_int_equal(flow_level_find(&flow->top, TEXT("a")), 1);
+    assert_int_equal(flow_level_find(&flow->top, TEXT("b")), 0);
+    assert_int_equal(flow_level_find(&flow->top, TEXT("c")), 2);
+    assert_int_equal(flow_level_find(&flow->top, TEXT("bb")), -1);
+    assert_int_equal(flow_level_find(&flow->top, TEXT("")), -1);
+    flow_free(flow);
+}
+
+static void test_one_tag(void **state)
+{
+    struct flow *flow = good("flow: 42\nruns_on: linux\ntasks: {a: {noop: }}");
+    assert_text(flow->name, "42");
+    assert_int_equal(flow->tag_count, 1);
+    assert_text(flow->runs_on[0], "linux");
+    flow_free(flow);
+}
+
+static void test_too_many(void **state)
+{
+    struct buffer text;
+    buffer_init(&text, 0);
+    buffer_add_string(&text, "flow: x\nruns_on: [");
+    for (int i = 0; i < 33; i++)
+        buffer_printf(&text, "t%d, ", i);
+    buffer_add_string(&text, "]\ninput:\n");
+    for (int i = 0; i < 1001; i++)
+        buffer_printf(&text, "  i%d: any\n", i);
+    buffer_add_string(&text, "tasks: {a: {run: [");
+    for (int i = 0; i < 4097; i++)
+        buffer_add_string(&text, "x, ");
+    buffer_add_string(&text, "], needs: a}}\n");
+    bad(text.data, "more than 32 tags");
+    bad(text.data, "more than 1000 inputs");
+    bad(text.data, "more than 4096 arguments");
+    buffer_done(&text);
+}
+
 static void test_json_file(void **state)
 {
     struct flow *flow =
@@ -425,21 +465,15 @@ static void test_many_mistakes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_file_keys),
-        cmocka_unit_test(test_defaults),
-        cmocka_unit_test(test_task_keys),
-        cmocka_unit_test(test_verbs),
-        cmocka_unit_test(test_needs_of_tasks),
-        cmocka_unit_test(test_needs_of_steps),
-        cmocka_unit_test(test_what_a_task_sees),
-        cmocka_unit_test(test_json_file),
-        cmocka_unit_test(test_byte_order_mark),
-        cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_colours),
-        cmocka_unit_test(test_problems_are_cut),
-        cmocka_unit_test(test_expressions_are_counted),
-        cmocka_unit_test(test_many_in_a_row),
-        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_file_keys),        cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_task_keys),        cmocka_unit_test(test_verbs),
+        cmocka_unit_test(test_needs_of_tasks),   cmocka_unit_test(test_needs_of_steps),
+        cmocka_unit_test(test_what_a_task_sees), cmocka_unit_test(test_tasks_are_found_by_name),
+        cmocka_unit_test(test_one_tag),          cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_json_file),        cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_too_large),        cmocka_unit_test(test_colours),
+        cmocka_unit_test(test_problems_are_cut), cmocka_unit_test(test_expressions_are_counted),
+        cmocka_unit_test(test_many_in_a_row),    cmocka_unit_test(test_many_at_once),
         cmocka_unit_test(test_many_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

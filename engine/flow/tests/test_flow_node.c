@@ -120,6 +120,7 @@ static void test_places_in_texts(void **state)
     assert_place("k: \"t\\u00fcr t\xC3\xBCr here\"", "here", "here");
     assert_place("k: \"one\\ntwo\"", "two", "two");
     assert_place("k: \"\\u0061bc\"", "a", "\\");
+    assert_place("k: \"\\U0001F600\\N\\_\\L\\P\\u0020\\x20 here\"", "here", "here");
 }
 
 static void test_depth_is_bounded(void **state)
