@@ -109,6 +109,11 @@ class Cluster:
             f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
         return done
 
+    def spawn(self, *words):
+        """The tool, running; its output goes nowhere."""
+        return subprocess.Popen([JOBBOARD, *map(str, words)], env=self.env,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
     def post(self, flow, *options, needs=None):
         """Posts a flow (text) -> job id; the checker will hold the system to it. With --count: a
         list of ids."""
@@ -198,6 +203,23 @@ class Cluster:
                     found.setdefault(card[-36:], []).append(card)
         return found
 
+    def backends_of(self, pid):
+        """The Postgres backends of a process, told by its sockets: (pid, state) each."""
+        inodes, ports = set(), set()
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            try:
+                target = os.readlink(entry.path)
+            except OSError:
+                continue
+            if target.startswith("socket:["):
+                inodes.add(target[8:-1])
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[9] in inodes:
+                ports.add(int(words[1].split(":")[1], 16))
+        return self.query("SELECT pid, state FROM pg_stat_activity WHERE client_port = ANY(%s)",
+                          list(ports))
+
     def engine_of_session(self, session):
         """Name of the engine whose session that is, None: nobody's."""
         for boot in self.children("engines"):
@@ -218,7 +240,7 @@ class Cluster:
 
     def refresh(self):
         self.pids = {name: row["pid"] for name, row in self.services().items()
-                     if name.startswith("engine") and row["pid"]}
+                     if row["kind"] == "engine" and row["pid"]}
 
     def name_of(self, pid):
         """The engine that has this pid."""
@@ -242,6 +264,10 @@ class Cluster:
     def thaw(self, name):
         os.kill(self.pids[name], signal.SIGCONT)
 
+    def await_log(self, name, mark, text, within_s=10):
+        """Until the engine's log says so behind `mark` (a length that it had)."""
+        until(lambda: text in self.log(name)[mark:], f"{text} in the log of {name}", within_s)
+
     def start(self, name):
         until(lambda: not alive(self.pids.get(name, 0)), f"the end of {name}", 10)
         self.dev("engine", "start", name)
@@ -250,15 +276,16 @@ class Cluster:
     def heal(self):
         """Everything that a test hurt runs again."""
         for name, row in self.services().items():
-            kind = name.split("-")[0]
+            kind = row["kind"]
             words = [kind, *([] if kind == "postgres" else
                              [name.split("-")[1] if kind == "zookeeper" else name])]
             if row["state"] == "frozen":
                 self.dev(words[0], "thaw", *words[1:])
-            elif row["state"] != "running" and (kind != "engine" or name in self.base):
+            if kind == "engine" and name not in self.base:
+                if alive(row["pid"] or 0):
+                    self.dev("engine", "kill", name)
+            elif row["state"] not in ("running", "frozen"):
                 self.dev(words[0], "start", *words[1:])
-            elif kind == "engine" and name not in self.base:
-                self.dev("engine", "kill", name)
         if self.sql.closed:
             self.sql = self.connect()
         self.refresh()

@@ -41,25 +41,6 @@ def rejoined(cluster, name, job):
         cluster.log(name).rstrip().split("event=lease")[-1].find("to=good") >= 0
 
 
-def backend_of(cluster, pid):
-    """The Postgres backends of the engine that has this pid, by their sockets."""
-    inodes = set()
-    for entry in os.scandir(f"/proc/{pid}/fd"):
-        try:
-            target = os.readlink(entry.path)
-        except OSError:
-            continue
-        if target.startswith("socket:["):
-            inodes.add(target[8:-1])
-    ports = set()
-    for line in open("/proc/net/tcp").read().splitlines()[1:]:
-        words = line.split()
-        if words[9] in inodes:
-            ports.add(int(words[1].split(":")[1], 16))
-    return [row[0] for row in cluster.query(
-        "SELECT pid FROM pg_stat_activity WHERE client_port = ANY(%s)", list(ports))]
-
-
 def test_its_save_comes_late(cluster):
     """The save is on the wire when the engine freezes; the backend reads it only after a peer has
     claimed the job. Nothing but the epoch in that very statement stands between it and the record."""
@@ -69,7 +50,7 @@ def test_its_save_comes_late(cluster):
     job = cluster.post(flow_of(steps=[step("until", door, name=one), step("until", hold, name=two)]))
     first = cluster.await_run(job, one)
     victim = cluster.name_of(first.engine_pid)
-    backends = backend_of(cluster, first.engine_pid)
+    backends = [pid for pid, _ in cluster.backends_of(first.engine_pid)]
     assert backends
     for pid in backends:
         os.kill(pid, signal.SIGSTOP)
