@@ -34,7 +34,7 @@ struct engine {
     struct storage_options storage_options;
     struct storage *storage;
     struct board *board;
-    struct process_source *processes;
+    struct step_sources steps;
     struct step_ground ground;
     struct core *core;
     struct loop *loop;
@@ -90,7 +90,7 @@ static void log_ready(struct engine *engine)
 static void perform(struct engine *engine, const struct core_effect *effect)
 {
     if (journal_perform(effect) ||
-        step_adapter_perform(engine->processes, &engine->ground, &engine->scratch, effect) ||
+        step_adapter_perform(&engine->steps, &engine->ground, &engine->scratch, effect) ||
         storage_adapter_perform(engine->storage, &engine->self, effect))
         return;
     if (effect->kind == EFFECT_DIVIDE && effect->u.flag)
@@ -181,11 +181,22 @@ static bool pull_storage(struct engine *engine)
 static bool pull_processes(struct engine *engine)
 {
     struct process_event from;
-    if (!process_next(engine->processes, &from))
+    if (!process_next(engine->steps.processes, &from))
         return false;
     struct core_event event;
     if (step_adapter_translate(&from, &engine->scratch, &event))
         step(engine, &event);
+    return true;
+}
+
+static bool pull_http(struct engine *engine)
+{
+    struct http_event from;
+    if (!http_next(engine->steps.http, &from))
+        return false;
+    struct core_event event;
+    step_adapter_translate_http(&from, &event);
+    step(engine, &event);
     return true;
 }
 
@@ -223,6 +234,7 @@ static bool turn(void *context, int64_t now_ms)
         any |= pull_board(engine, now_ms);
         any |= pull_storage(engine);
         any |= pull_processes(engine);
+        any |= pull_http(engine);
         arena_reset(&engine->scratch);
         if (!any)
             break;
@@ -337,9 +349,10 @@ static void build_loop(struct engine *engine)
     struct source sources[STORAGE_SOURCES_MAX + BOARD_SOURCES_MAX];
     loop_add(engine->loop, sources, board_sources(engine->board, sources));
     loop_add(engine->loop, sources, storage_sources(engine->storage, sources));
-    sources[0] = process_source(engine->processes);
-    sources[1] = (struct source){"signals", engine, signals_interest, signals_process};
-    loop_add(engine->loop, sources, 2);
+    sources[0] = process_source(engine->steps.processes);
+    sources[1] = http_source(engine->steps.http);
+    sources[2] = (struct source){"signals", engine, signals_interest, signals_process};
+    loop_add(engine->loop, sources, 3);
 }
 
 static int build(struct engine *engine, struct error *ret_error)
@@ -361,8 +374,11 @@ static int build(struct engine *engine, struct error *ret_error)
         code = open_board(engine, &row, ret_error);
     if (code != 0)
         return code;
-    engine->processes = process_source_new(&(struct process_options){0}, ret_error);
-    if (!engine->processes)
+    engine->steps.processes = process_source_new(&(struct process_options){0}, ret_error);
+    if (!engine->steps.processes)
+        return ret_error->code;
+    engine->steps.http = http_source_new(&(struct http_options){0}, ret_error);
+    if (!engine->steps.http)
         return ret_error->code;
     build_core(engine, (unsigned)row.shard_count);
     build_loop(engine);
@@ -421,7 +437,8 @@ void engine_free(struct engine *engine)
         return;
     loop_free(engine->loop);
     core_free(engine->core);
-    process_free(engine->processes);
+    http_free(engine->steps.http);
+    process_free(engine->steps.processes);
     board_free(engine->board);
     storage_free(engine->storage);
     arena_done(&engine->scratch);

@@ -34,8 +34,8 @@ static const char **environment(struct arena *scratch, const struct step_ground 
     return env;
 }
 
-static void start_step(struct process_source *processes, const struct step_ground *ground,
-                       struct arena *scratch, const struct step_start *start)
+static void start_process(struct process_source *processes, const struct step_ground *ground,
+                          struct arena *scratch, const struct step_start *start)
 {
     const char **argv = arena_calloc(scratch, start->argc + 1, sizeof *argv);
     for (size_t i = 0; i < start->argc; i++)
@@ -51,18 +51,43 @@ static void start_step(struct process_source *processes, const struct step_groun
     process_start(processes, start->step, &spec);
 }
 
-bool step_adapter_perform(struct process_source *processes, const struct step_ground *ground,
+static void start_request(struct http_source *http, struct arena *scratch,
+                          const struct step_start *start)
+{
+    struct http_header *headers = arena_calloc(scratch, start->header_count, sizeof *headers);
+    for (size_t i = 0; i < start->header_count; i++)
+        headers[i] = (struct http_header){start->headers[i].name, start->headers[i].value};
+    struct http_spec spec = {
+        .method = start->method,
+        .url = start->url,
+        .headers = headers,
+        .header_count = start->header_count,
+        .body = start->input,
+        .body_is_json = start->input_is_json,
+        .key = start->key,
+        .body_max_bytes = start->out_max_bytes,
+        .discard_body = start->discard_out,
+    };
+    http_start(http, start->step, &spec);
+}
+
+bool step_adapter_perform(const struct step_sources *sources, const struct step_ground *ground,
                           struct arena *scratch, const struct core_effect *effect)
 {
     switch ((int)effect->kind) {
     case EFFECT_START_STEP:
-        start_step(processes, ground, scratch, &effect->u.start);
+        if (effect->u.start.url.data)
+            start_request(sources->http, scratch, &effect->u.start);
+        else
+            start_process(sources->processes, ground, scratch, &effect->u.start);
         return true;
     case EFFECT_STOP_STEP:
-        process_stop(processes, effect->u.stop.step, effect->u.stop.grace_ms);
+        process_stop(sources->processes, effect->u.stop.step, effect->u.stop.grace_ms);
+        http_stop(sources->http, effect->u.stop.step);
         return true;
     case EFFECT_KILL_AT:
-        process_set_kill_at(processes, effect->u.kill_at_ms);
+        process_set_kill_at(sources->processes, effect->u.kill_at_ms);
+        http_set_kill_at(sources->http, effect->u.kill_at_ms);
         return true;
     default:
         return false;
@@ -103,4 +128,21 @@ bool step_adapter_translate(const struct process_event *from, struct arena *scra
         return false;
     }
     return false;
+}
+
+void step_adapter_translate_http(const struct http_event *from, struct core_event *ret_event)
+{
+    /* A response came by itself, as a process that exits does. */
+    bool answered = from->kind == HTTP_ANSWERED;
+    *ret_event = (struct core_event){
+        .kind = answered ? EVENT_STEP_ENDED : EVENT_STEP_FAILED,
+        .u.step = {.step = from->step, .exit_code = answered ? 0 : -1},
+    };
+    struct step_end *end = &ret_event->u.step;
+    end->reason = from->text;
+    end->is_lost = from->may_have_arrived;
+    end->status = from->status;
+    end->headers = from->headers;
+    end->out = from->body;
+    end->out_overflow = from->body_overflow;
 }
