@@ -21,21 +21,42 @@ bool sim_traces(const struct sim *sim)
     return sim->options.trace || sim->options.keep_trace;
 }
 
+static void add_line(struct sim *sim, const char *format, va_list args)
+{
+    struct buffer *line = &sim->lines[sim->line_count++ % SIM_TRACE_LINES];
+    char text[4096];
+    vsnprintf(text, sizeof text, format, args);
+    buffer_clear(line);
+    buffer_printf(line, "%9.3f %s", (double)sim->world.queue.now_us / 1e6, text);
+    if (sim->options.trace)
+        fprintf(sim->options.trace, "%s\n", line->data);
+}
+
 void sim_note(struct sim *sim, const char *format, ...)
 {
     if (!sim_traces(sim))
         return;
-    struct buffer *line = &sim->lines[sim->line_count++ % SIM_TRACE_LINES];
-    buffer_clear(line);
-    buffer_printf(line, "%9.3f ", (double)sim->world.queue.now_us / 1e6);
-    char text[4096];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
+    add_line(sim, format, args);
     va_end(args);
-    buffer_add_string(line, text);
-    if (sim->options.trace)
-        fprintf(sim->options.trace, "%s\n", line->data);
+}
+
+void sim_fact(struct sim *sim, const char *format, ...)
+{
+    va_list args;
+    if (sim_traces(sim)) {
+        va_start(args, format);
+        add_line(sim, format, args);
+        va_end(args);
+    }
+    if (sim->options.keep_story) {
+        char text[4096];
+        va_start(args, format);
+        vsnprintf(text, sizeof text, format, args);
+        va_end(args);
+        buffer_printf(&sim->story, "%s\n", text);
+    }
 }
 
 void sim_fail(struct sim *sim, int invariant, const char *format, ...)
@@ -121,6 +142,7 @@ void sim_free(struct sim *sim)
     }
     for (int i = 0; i < SIM_TRACE_LINES; i++)
         buffer_done(&sim->lines[i]);
+    buffer_done(&sim->story);
     sim_world_done(&sim->world);
     free(sim);
 }
@@ -197,10 +219,9 @@ static void describe_leftovers(struct sim *sim)
         const struct sim_job *job = sim_store_job(sim->store, i);
         const struct sim_lock *lock = sim_board_find_lock(sim->board, &job->row.id);
         if (!job_state_is_final(job->row.state) || lock)
-            sim_fail(sim, 21, "%lld ms after the heal job %u is %s, epoch %lld, %s%s",
+            sim_fail(sim, 21, "%lld ms after the heal job %u is %s, epoch %lld, %s",
                      (long long)HEAL_MS, job->number, job_state_name(job->row.state),
-                     (long long)job->row.epoch, lock ? "locked" : "not locked",
-                     lock && lock->session ? "" : "");
+                     (long long)job->row.epoch, lock ? "locked" : "not locked");
     }
     if (sim_board_card_count(sim->board) > 0) {
         const struct card *card = sim_board_card(sim->board, 0);

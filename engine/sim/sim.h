@@ -35,6 +35,7 @@ struct sim_options {
     uint64_t mutants;
     FILE *trace;     /* every event and effect as it happens, or NULL */
     bool keep_trace; /* the last lines are kept for the result */
+    bool keep_story; /* what happened in the world is kept in `story` */
 };
 
 /* The swarm: what the seed chose. Rates are mean intervals in ms, 0: never. */
@@ -141,6 +142,7 @@ struct sim {
     struct buffer lines[SIM_TRACE_LINES];
     uint64_t line_count;
     struct core_counts core_counts; /* of processes that are gone */
+    struct buffer story;            /* a line for each fact, without times */
 };
 
 /* A world without faults, engines or jobs: for scenarios. `config` NULL: calm defaults. */
@@ -162,6 +164,8 @@ bool sim_is_quiet(const struct sim *sim);
 /* Says which invariant is broken; the first one counts. */
 void sim_fail(struct sim *sim, int invariant, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* A fact of the world: a line of the trace and of the story. */
+void sim_fact(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Adds a line to the trace. */
 void sim_note(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool sim_traces(const struct sim *sim);

@@ -39,6 +39,11 @@ const struct sim_lock *sim_board_find_lock(const struct sim_board *board, const 
     return board_find_lock(board, job);
 }
 
+struct text sim_lock_owner(const struct sim_lock *lock)
+{
+    return lock->session->link->self.name;
+}
+
 size_t sim_board_lock_count(const struct sim_board *board)
 {
     return board->lock_count;

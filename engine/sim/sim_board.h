@@ -77,6 +77,8 @@ size_t sim_board_card_count(const struct sim_board *board);
 const struct card *sim_board_card(const struct sim_board *board, size_t number);
 size_t sim_board_lock_count(const struct sim_board *board);
 const struct sim_lock *sim_board_find_lock(const struct sim_board *board, const struct uuid *job);
+/* The name of the engine whose session owns it. */
+struct text sim_lock_owner(const struct sim_lock *lock);
 /* Whether the server still holds this session. */
 bool sim_board_is_alive(const struct sim_board *board, const struct uuid *boot);
 

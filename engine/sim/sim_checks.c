@@ -60,28 +60,34 @@ const struct sim_task_plan *check_plan(const struct sim *sim, const struct sim_j
 /* -------------------------------------------------------------------------------------- the board
  */
 
+static int number_of(struct sim *sim, const struct uuid *id)
+{
+    const struct sim_job *job = sim_store_find(sim->store, id);
+    return job ? (int)job->number : -1;
+}
+
 static void lock_made(void *context, const struct sim_lock *lock)
 {
-    sim_note(context, "board  lock of %02x%02x made", lock->job.bytes[14], lock->job.bytes[15]);
+    sim_fact(context, "board  lock of job %d made", number_of(context, &lock->job));
 }
 
 static void lock_gone(void *context, const struct sim_lock *lock, const struct uuid *owner,
                       const struct uuid *by)
 {
-    sim_note(context, "board  lock of %02x%02x gone", lock->job.bytes[14], lock->job.bytes[15]);
+    sim_fact(context, "board  lock of job %d gone", number_of(context, &lock->job));
     if (!uuid_equal(owner, by))
         sim_fail(context, INV_OWN_LOCK, "a session deletes the lock of another");
 }
 
 static void card_made(void *context, const struct card *card)
 {
-    sim_note(context, "board  card of %02x%02x made", card->job.bytes[14], card->job.bytes[15]);
+    sim_fact(context, "board  card of job %d made", number_of(context, &card->job));
 }
 
 static void card_gone(void *context, const struct card *card)
 {
     struct sim *sim = context;
-    sim_note(sim, "board  card of %02x%02x gone", card->job.bytes[14], card->job.bytes[15]);
+    sim_fact(sim, "board  card of job %d gone", number_of(sim, &card->job));
     const struct sim_job *job = sim_store_find(sim->store, &card->job);
     bool rationed = sim->config.window < sim->config.jobs;
     if (job && !sim->cards_go && !rationed && job_state_is_claimable(job->row.state) &&
@@ -160,7 +166,7 @@ static void check_saved_first(struct sim *sim, const struct sim_job *job,
 static void step_began(void *context, const struct sim_step_run *run)
 {
     struct sim *sim = context;
-    sim_note(sim, "step   %.*s/%lld begins on e%d, epoch %lld", TEXT_ARG(run->task),
+    sim_fact(sim, "step   %.*s/%lld of e%d begins, epoch %lld", TEXT_ARG(run->task),
              (long long)run->attempt, run->engine, (long long)run->epoch);
     const struct sim_job *job = sim_store_find(sim->store, &run->job);
     if (!job) {
@@ -175,8 +181,8 @@ static void step_began(void *context, const struct sim_step_run *run)
 
 static void step_ended(void *context, const struct sim_step_run *run)
 {
-    sim_note(context, "step   %.*s/%lld of e%d ends%s", TEXT_ARG(run->task),
-             (long long)run->attempt, run->engine, run->killed ? " (killed)" : "");
+    sim_fact(context, "step   %.*s/%lld of e%d %s", TEXT_ARG(run->task), (long long)run->attempt,
+             run->engine, run->killed ? "is killed" : "ends");
 }
 
 struct sim_steps_watch sim_checks_steps(struct sim *sim)

@@ -36,7 +36,7 @@ void check_claimed(void *context, const struct sim_job *job, const struct claim_
 {
     struct sim *sim = context;
     struct job_check *check = check_of(sim, job);
-    sim_note(sim, "store  job %u claimed, epoch %lld", job->number, (long long)epoch);
+    sim_fact(sim, "store  job %u claimed, epoch %lld", job->number, (long long)epoch);
     if (epoch != check->epoch + 1)
         sim_fail(sim, INV_EPOCHS, "job %u: epoch %lld after %lld", job->number, (long long)epoch,
                  (long long)check->epoch);
@@ -187,12 +187,26 @@ static void check_outcome(struct sim *sim, struct job_check *check, const struct
     check->final = true;
 }
 
+static void tell_save(struct sim *sim, const struct sim_job *job, const struct save *save)
+{
+    struct buffer line;
+    if (!sim_traces(sim) && !sim->options.keep_story)
+        return;
+    buffer_init(&line, 0);
+    buffer_printf(&line, "store  job %u saved, epoch %lld: %s", job->number, (long long)save->epoch,
+                  job_state_name(save->state));
+    for (size_t i = 0; i < save->task_count; i++)
+        buffer_printf(&line, " %.*s=%s/%d", TEXT_ARG(save->tasks[i].row.path),
+                      task_state_name(save->tasks[i].row.state), save->tasks[i].row.attempt);
+    sim_fact(sim, "%s", line.data);
+    buffer_done(&line);
+}
+
 void check_saved(void *context, const struct sim_job *job, const struct save *save)
 {
     struct sim *sim = context;
     struct job_check *check = check_of(sim, job);
-    sim_note(sim, "store  job %u saved %lld of epoch %lld: %s", job->number,
-             (long long)save->save_no, (long long)save->epoch, job_state_name(save->state));
+    tell_save(sim, job, save);
     check_fence(sim, check, save);
     for (size_t i = 0; i < save->history_count; i++)
         check_line(sim, check, &save->history[i]);

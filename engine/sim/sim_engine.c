@@ -109,7 +109,7 @@ static bool perform_all(struct sim_engine *engine, const struct effect_list *eff
     for (size_t i = 0; i < effects->count; i++) {
         if (engine->die_after == 0) {
             sim_count(world_of(engine), COUNT_KILLED_MID_TURN);
-            sim_note(engine->sim, "%.*s killed within a turn", TEXT_ARG(engine->name));
+            sim_fact(engine->sim, "%.*s killed within a turn", TEXT_ARG(engine->name));
             end_process(engine);
             return false;
         }
@@ -262,7 +262,7 @@ void sim_engine_freeze(struct sim_engine *engine, int mid_permille)
     if (!engine->core || engine->is_frozen)
         return;
     sim_count(world_of(engine), COUNT_FROZEN);
-    sim_note(engine->sim, "%.*s frozen", TEXT_ARG(engine->name));
+    sim_fact(engine->sim, "%.*s frozen", TEXT_ARG(engine->name));
     engine->is_frozen = true;
     sim_board_freeze(engine->board);
     sim_store_freeze(engine->store, mid_permille);
@@ -272,7 +272,7 @@ void sim_engine_thaw(struct sim_engine *engine)
 {
     if (!engine->core || !engine->is_frozen)
         return;
-    sim_note(engine->sim, "%.*s thawed", TEXT_ARG(engine->name));
+    sim_fact(engine->sim, "%.*s thawed", TEXT_ARG(engine->name));
     sim_queue_at(&world_of(engine)->queue, 0, pump, engine, engine->life);
     sim_board_thaw(engine->board);
     sim_store_thaw(engine->store); /* may tell: it waits behind the rest */
@@ -326,7 +326,7 @@ void sim_engine_start(struct sim_engine *engine)
         .job_max_bytes = CORE_JOB_BYTES_DEFAULT,
         .seed = random_next(&sim->world.random),
     };
-    sim_note(sim, "%.*s started", TEXT_ARG(engine->name));
+    sim_fact(sim, "%.*s started", TEXT_ARG(engine->name));
     engine->core = core_new(&options);
     engine->tick_ms = -1;
     engine->tick_missed = false;
@@ -346,7 +346,7 @@ void sim_engine_kill(struct sim_engine *engine)
     if (!engine->core)
         return;
     sim_count(world_of(engine), COUNT_KILLED);
-    sim_note(engine->sim, "%.*s killed", TEXT_ARG(engine->name));
+    sim_fact(engine->sim, "%.*s killed", TEXT_ARG(engine->name));
     end_process(engine);
 }
 

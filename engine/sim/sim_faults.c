@@ -168,7 +168,7 @@ static void strike_board_cut(struct sim *sim, struct sim_engine *engine)
 {
     if (!engine->core)
         return;
-    sim_note(sim, "%.*s cut from the board", TEXT_ARG(engine->name));
+    sim_fact(sim, "%.*s cut from the board", TEXT_ARG(engine->name));
     sim_board_cut(engine->board);
     after(sim, some_ms(sim, 2 * sim->config.timeout_ms), mend, engine);
 }
@@ -176,7 +176,7 @@ static void strike_board_cut(struct sim *sim, struct sim_engine *engine)
 static void board_up(void *object, uint64_t arg)
 {
     struct sim *sim = object;
-    sim_note(sim, "board up");
+    sim_fact(sim, "board up");
     sim_board_up(sim->board, random_percent(&sim->world.random, 30));
 }
 
@@ -184,21 +184,21 @@ static void strike_board_down(struct sim *sim, struct sim_engine *engine)
 {
     if (!sim_board_is_up(sim->board))
         return;
-    sim_note(sim, "board down");
+    sim_fact(sim, "board down");
     sim_board_down(sim->board);
     after(sim, some_ms(sim, 2 * sim->config.timeout_ms), board_up, sim);
 }
 
 static void strike_session_lost(struct sim *sim, struct sim_engine *engine)
 {
-    sim_note(sim, "session of %.*s ended by the server", TEXT_ARG(engine->name));
+    sim_fact(sim, "session of %.*s ended by the server", TEXT_ARG(engine->name));
     if (engine->core && sim_board_end_session(engine->board))
         sim->lease_broken = true;
 }
 
 static void strike_cards_lost(struct sim *sim, struct sim_engine *engine)
 {
-    sim_note(sim, "all cards lost");
+    sim_fact(sim, "all cards lost");
     sim->cards_go = true;
     sim_board_lose_cards(sim->board);
     sim->cards_go = false;
@@ -206,7 +206,7 @@ static void strike_cards_lost(struct sim *sim, struct sim_engine *engine)
 
 static void strike_store_cut(struct sim *sim, struct sim_engine *engine)
 {
-    sim_note(sim, "%.*s cut from the store", TEXT_ARG(engine->name));
+    sim_fact(sim, "%.*s cut from the store", TEXT_ARG(engine->name));
     if (engine->core)
         sim_store_break(engine->store);
 }
@@ -214,7 +214,7 @@ static void strike_store_cut(struct sim *sim, struct sim_engine *engine)
 static void store_up(void *object, uint64_t arg)
 {
     struct sim *sim = object;
-    sim_note(sim, "store up");
+    sim_fact(sim, "store up");
     sim_store_up(sim->store);
 }
 
@@ -222,7 +222,7 @@ static void strike_store_down(struct sim *sim, struct sim_engine *engine)
 {
     if (!sim_store_is_up(sim->store))
         return;
-    sim_note(sim, "store down");
+    sim_fact(sim, "store down");
     sim_store_down(sim->store);
     after(sim, some_ms(sim, 10000), store_up, sim);
 }
@@ -345,7 +345,7 @@ void sim_heal(struct sim *sim)
 {
     static const struct sim_delay quick = {100, 1000, 0, 0};
     sim->is_healed = true;
-    sim_note(sim, "healed");
+    sim_fact(sim, "healed");
     sim_store_options(sim->store)->network = quick;
     sim_store_options(sim->store)->work = quick;
     sim_board_options(sim->board)->network = quick;

@@ -204,7 +204,7 @@ struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flo
     struct sim_job *job = sim_store_post(sim->store, &row, flow_name, flow_text, TEXT("{}"));
     keep_plan(sim, plan);
     sim_count(&sim->world, COUNT_POSTED);
-    sim_note(sim, "posted %s", UUID_STR(&row.id));
+    sim_fact(sim, "posted job %u", job->number);
     sim_checks_posted(sim, job);
     /* A pool that no card was ever placed in is not known to any engine: the poster's first act. */
     sim_board_make_pool(sim->board, &row.pool, sorted, tag_count);
