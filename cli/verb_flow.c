@@ -8,6 +8,7 @@
 #include "cli/options.h"
 #include "cli/session.h"
 #include "cli/verbs.h"
+#include "cli/verbs_flow.h"
 #include "engine/flow/flow.h"
 
 struct check_options {
@@ -125,12 +126,15 @@ static int flow_check(int argc, char **argv)
 
 static void print_help(FILE *out)
 {
-    fputs("Usage: jobboard flow check FILE… [--json]\n\n"
+    fputs("Usage: jobboard flow check FILE… [--json]\n"
+          "       jobboard flow run FILE [-i NAME=VALUE]… [--json]\n\n"
           "Works on flow files; needs no cluster.\n\nVerbs:\n"
-          "  check        check flow files and tell all that is wrong\n\n"
+          "  check        check flow files and tell all that is wrong\n"
+          "  run          run a flow here and now, without a cluster\n\n"
           "Examples:\n"
-          "  jobboard flow check deploy.yaml\n\n"
-          "`jobboard flow check --help` tells its options.\n",
+          "  jobboard flow check deploy.yaml\n"
+          "  jobboard flow run deploy.yaml -i region=eu\n\n"
+          "`jobboard flow VERB --help` tells the options of a verb.\n",
           out);
 }
 
@@ -138,6 +142,8 @@ int verb_flow(int argc, char **argv)
 {
     if (argc >= 2 && !strcmp(argv[1], "check"))
         return flow_check(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "run"))
+        return flow_run(argc - 1, argv + 1);
     if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {
         print_help(stdout);
         return EXIT_CODE_DONE;

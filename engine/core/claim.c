@@ -25,28 +25,29 @@ static void forget_skip(struct core *core, struct skip *skip)
     free(skip);
 }
 
-void claim_skip(struct core *core, const struct uuid *job, int64_t pause_ms)
+void claim_skip(struct core *core, const struct card *card, int64_t pause_ms)
 {
     struct skip *skip = NULL;
-    HASH_FIND(hh, core->skips, job, sizeof *job, skip);
+    HASH_FIND(hh, core->skips, &card->job, sizeof card->job, skip);
     if (!skip) {
         if (HASH_COUNT(core->skips) >= SKIPS_MAX)
             forget_skip(core, core->skip_list);
         skip = xcalloc(1, sizeof *skip);
-        skip->job = *job;
+        skip->job = card->job;
         HASH_ADD(hh, core->skips, job, sizeof skip->job, skip);
         DL_APPEND(core->skip_list, skip);
     }
+    skip->ready_at_us = card->ready_at_us;
     skip->until_ms = core->now_ms + pause_ms;
 }
 
-static bool is_skipped(struct core *core, const struct uuid *job)
+static bool is_skipped(struct core *core, const struct card *card)
 {
     struct skip *skip = NULL;
-    HASH_FIND(hh, core->skips, job, sizeof *job, skip);
+    HASH_FIND(hh, core->skips, &card->job, sizeof card->job, skip);
     if (!skip)
         return false;
-    if (skip->until_ms > core->now_ms)
+    if (skip->until_ms > core->now_ms && skip->ready_at_us == card->ready_at_us)
         return true;
     forget_skip(core, skip);
     return false;
@@ -108,7 +109,7 @@ static void send_load(struct core *core, struct job *job)
 
 static void give_back(struct core *core, struct job *job, int64_t pause_ms)
 {
-    claim_skip(core, &job->id, pause_ms);
+    claim_skip(core, &job->card, pause_ms);
     hold_unlock(core, job);
 }
 
@@ -127,7 +128,7 @@ static const struct card *shard_head(struct core *core, struct shard *shard)
 {
     while (shard->next_card < shard->card_count) {
         const struct card *card = &shard->cards[shard->next_card];
-        if (!hold_find(core, &card->job) && !is_skipped(core, &card->job))
+        if (!hold_find(core, &card->job) && !is_skipped(core, card))
             return card;
         shard->next_card++;
     }
@@ -195,10 +196,10 @@ static void use_row(struct job *job, const struct job_row *row)
 
 bool claim_row(struct core *core, const struct job_row *row, bool urgent)
 {
-    if (!core_may_begin(core) || free_slots(core, urgent) == 0 || hold_find(core, &row->id) ||
-        is_skipped(core, &row->id) || why_not(core, row) != 0)
-        return false;
     struct card card = {row->id, row->pool, row->shard, row->priority, row->ready_at_us};
+    if (!core_may_begin(core) || free_slots(core, urgent) == 0 || hold_find(core, &row->id) ||
+        is_skipped(core, &card) || why_not(core, row) != 0)
+        return false;
     struct job *job = new_candidate(core, &card);
     use_row(job, row);
     send_lock(core, job);
@@ -226,7 +227,7 @@ void claim_rows(struct core *core, struct job *job, const struct core_event *eve
         return;
     }
     if (pause_ms != 0) {
-        claim_skip(core, &job->id, pause_ms);
+        claim_skip(core, &job->card, pause_ms);
         hold_free(core, job);
         return;
     }
@@ -252,11 +253,11 @@ void claim_locked(struct core *core, struct job *job, const struct core_event *e
         return;
     case BOARD_TAKEN:
         core->counts.locks_taken++;
-        claim_skip(core, &job->id, SKIP_TAKEN_MS);
+        claim_skip(core, &job->card, SKIP_TAKEN_MS);
         break;
     case BOARD_REFUSED:
         core_trouble(core, "lock_refused", job, TEXT("the board refused the request"));
-        claim_skip(core, &job->id, SKIP_STRANGE_MS);
+        claim_skip(core, &job->card, SKIP_STRANGE_MS);
         break;
     case BOARD_VOID:
         break;

@@ -210,9 +210,10 @@ struct flow_entry {
     UT_hash_handle hh;
 };
 
-/* A job to be left alone for a while. */
+/* A placement to be left alone for a while; a newer one of the same job is another matter. */
 struct skip {
     struct uuid job;
+    int64_t ready_at_us; /* of the placement */
     int64_t until_ms;
     struct skip *prev, *next; /* in the order they came */
     UT_hash_handle hh;
@@ -319,7 +320,7 @@ void claim_locked(struct core *core, struct job *job, const struct core_event *e
 void claim_claimed(struct core *core, struct job *job, const struct core_event *event);
 void claim_loaded(struct core *core, struct job *job, const struct core_event *event);
 void claim_due(struct core *core, struct job *job);
-void claim_skip(struct core *core, const struct uuid *job, int64_t pause_ms);
+void claim_skip(struct core *core, const struct card *card, int64_t pause_ms);
 
 /* late.c */
 void late_begin(struct core *core);

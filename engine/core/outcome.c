@@ -196,6 +196,8 @@ void outcome_of_step(struct core *core, struct unit *unit, const struct step_end
         fail(core, unit, end, "cancelled", TEXT("the flow around it was stopped"));
     } else if (!started) {
         fail(core, unit, end, is_http ? "lost" : "exit", why_not_started(core, unit, end));
+    } else if (end->is_lost) {
+        fail(core, unit, end, "lost", TEXT("the step was lost: it may have done its work or not"));
     } else if (end->out_overflow) {
         fail(core, unit, end, "limit",
              arena_printf(scratch, "%s is larger than %zu bytes; `result: none` discards it",

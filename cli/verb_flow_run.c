@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `jobboard flow run`: a flow here and now, without a cluster. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/os/clock.h"
+#include "base/os/entropy.h"
+#include "base/timestamp.h"
+#include "cli/exit_code.h"
+#include "cli/inputs.h"
+#include "cli/job_json.h"
+#include "cli/options.h"
+#include "cli/session.h"
+#include "cli/verbs_flow.h"
+#include "engine/flow/flow.h"
+#include "engine/local/local.h"
+
+struct run_options {
+    struct option_list inputs;
+    const char *input;
+    int64_t processes;
+    int64_t grace_ms;
+    const char *directory;
+    bool json;
+    bool quiet;
+};
+
+#define AT(field) offsetof(struct run_options, field)
+
+static const struct option_row rows[] = {
+    {.name = "set",
+     .letter = 'i',
+     .kind = OPTION_LIST,
+     .argument = "NAME=VALUE",
+     .offset = AT(inputs),
+     .help = "an input, typed as the flow declares it; may be given again"},
+    {.name = "input",
+     .kind = OPTION_TEXT,
+     .argument = "FILE",
+     .offset = AT(input),
+     .help = "a JSON object with inputs; - is stdin"},
+    {.name = "processes",
+     .kind = OPTION_NUMBER,
+     .argument = "N",
+     .fallback = "0",
+     .max = 10000,
+     .offset = AT(processes),
+     .help = "steps at once; 0 means four per core"},
+    {.name = "grace",
+     .kind = OPTION_DURATION,
+     .argument = "DUR",
+     .fallback = "5s",
+     .max = 86400000,
+     .offset = AT(grace_ms),
+     .help = "between SIGTERM and SIGKILL of a step that is told to stop"},
+    {.name = "directory",
+     .kind = OPTION_TEXT,
+     .argument = "PATH",
+     .fallback = ".",
+     .offset = AT(directory),
+     .help = "where steps without `cwd` run"},
+    {.name = "quiet",
+     .letter = 'q',
+     .kind = OPTION_FLAG,
+     .offset = AT(quiet),
+     .help = "prints nothing but the output"},
+    {.name = "json",
+     .kind = OPTION_FLAG,
+     .offset = AT(json),
+     .help = "the history lines as `jobboard history --json` prints them"},
+};
+
+#undef AT
+
+/* One run: what was given, and where its lines go. */
+struct run {
+    const struct run_options *given;
+    struct local *local;
+    int signal_fd;
+    bool interrupted;
+    int64_t began_us;
+};
+
+/* ------------------------------------------------------------------------------------ the lines */
+
+static void print_json_line(const struct local_line *line)
+{
+    struct buffer json = {0};
+    char at[TIMESTAMP_TEXT_MAX];
+    bool is_first = line->seq == 1; /* READY: nobody had claimed it */
+    buffer_add_char(&json, '{');
+    json_int(&json, "seq", line->seq);
+    json_text(&json, "at", text_of(timestamp_text(line->at_us, at)));
+    json_text(&json, "task", line->task);
+    json_int(&json, "attempt", line->attempt);
+    json_text(&json, "state", text_of(line->state));
+    json_text(&json, "engine", is_first ? TEXT_NONE : TEXT("local"));
+    json_int(&json, "epoch", is_first ? 0 : 1);
+    json_text(&json, "detail", line->detail);
+    buffer_add_char(&json, '}');
+    printf("%s\n", json.data);
+    buffer_done(&json);
+}
+
+static const char *colour_of(const char *state)
+{
+    static const struct {
+        const char *state, *colour;
+    } colours[] = {
+        {"SUCCESS", "\033[32m"},  {"FAILURE", "\033[31m"},        {"RETRYING", "\033[33m"},
+        {"REVERTED", "\033[35m"}, {"REVERT_FAILURE", "\033[31m"}, {"SKIPPED", "\033[2m"},
+    };
+    for (size_t i = 0; i < sizeof colours / sizeof colours[0]; i++) {
+        if (!strcmp(colours[i].state, state))
+            return colours[i].colour;
+    }
+    return "";
+}
+
+static void print_human_line(const struct run *run, const struct local_line *line)
+{
+    bool colour = isatty(STDERR_FILENO);
+    const char *begin = colour ? colour_of(line->state) : "";
+    struct text task = line->task.data ? line->task : TEXT("(job)");
+    fprintf(stderr, "%9.3f  %-30.*s %s%-14s%s", (double)(line->at_us - run->began_us) / 1e6,
+            TEXT_ARG(task), begin, line->state, *begin ? "\033[0m" : "");
+    if (line->progress >= 0)
+        fprintf(stderr, " %3.0f %%", line->progress * 100);
+    if (line->attempt > 1)
+        fprintf(stderr, " attempt %d", (int)line->attempt);
+    if (line->detail.len)
+        fprintf(stderr, "  %.*s", TEXT_ARG(line->detail));
+    fputc('\n', stderr);
+}
+
+static void print_lines(struct run *run)
+{
+    struct local_line line;
+    while (local_next(run->local, &line)) {
+        if (run->given->json && line.progress < 0)
+            print_json_line(&line);
+        else if (!run->given->json && !run->given->quiet)
+            print_human_line(run, &line);
+    }
+}
+
+/* ------------------------------------------------------------------------------------- running */
+
+static void signal_interest(void *self, int64_t now_ms, struct interest *ret_interest)
+{
+    const struct run *run = self;
+    *ret_interest = (struct interest){.fd = run->signal_fd, .want_read = true, .deadline_ms = -1};
+}
+
+static void signal_process(void *self, bool readable, bool writable, int64_t now_ms)
+{
+    struct run *run = self;
+    struct signalfd_siginfo info;
+    while (readable && read(run->signal_fd, &info, sizeof info) == sizeof info) {
+        session_say("flow run", "%s",
+                    run->interrupted ? "killing what runs" : "stopping what runs");
+        run->interrupted = true;
+        local_stop(run->local);
+    }
+}
+
+static void pump(struct run *run)
+{
+    struct source sources[LOCAL_SOURCES_MAX + 1];
+    sources[0] = (struct source){"signals", run, signal_interest, signal_process};
+    size_t count = 1 + local_sources(run->local, sources + 1);
+    while (!local_has_ended(run->local)) {
+        print_lines(run);
+        source_poll(sources, count, -1);
+    }
+    print_lines(run);
+}
+
+static int signals_open(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+static void print_failure(struct text failure)
+{
+    struct arena arena = {0};
+    struct json *json = NULL;
+    if (failure.data && json_parse(&arena, failure, &json, NULL) == 0) {
+        const struct json *message = json_member(json, TEXT("message"));
+        const struct json *task = json_member(json, TEXT("task"));
+        struct text where = task && task->kind == JSON_STRING ? task->string : TEXT("the job");
+        struct text what = message && message->kind == JSON_STRING ? message->string : failure;
+        session_say("flow run", "%.*s: %.*s", TEXT_ARG(where), TEXT_ARG(what));
+    }
+    arena_done(&arena);
+}
+
+static int conclude(const struct run *run)
+{
+    enum job_state state = local_state(run->local);
+    if (run->interrupted && !job_state_is_final(state))
+        return EXIT_CODE_INTERRUPTED;
+    if (state == JOB_SUCCESS) {
+        struct text output = local_output(run->local);
+        if (output.data && !run->given->json)
+            printf("%.*s\n", TEXT_ARG(output));
+        return EXIT_CODE_DONE;
+    }
+    if (!run->given->quiet)
+        print_failure(local_failure(run->local));
+    return EXIT_CODE_NO;
+}
+
+static int run_flow(const struct run_options *given, const struct flow *flow, struct text source,
+                    struct text input)
+{
+    struct run run = {.given = given, .signal_fd = signals_open(), .began_us = clock_unix_us()};
+    struct error error = {0};
+    char directory[4096];
+    struct local_options options = {
+        .flow_text = source,
+        .flow_name = flow->name,
+        .input = input,
+        .cwd = realpath(given->directory, directory) ? directory : given->directory,
+        .processes = (int)given->processes,
+        .grace_ms = given->grace_ms,
+        .seed = entropy_seed(),
+    };
+    if (local_new(&options, &run.local, &error))
+        return cli_fail("flow run", &error);
+    pump(&run);
+    int code = conclude(&run);
+    local_free(run.local);
+    close(run.signal_fd);
+    return code;
+}
+
+/* -------------------------------------------------------------------------------------- reading */
+
+static int complete_input(const struct run_options *given, const struct flow *flow,
+                          struct buffer *ret_input)
+{
+    struct buffer document = {0}, merged = {0};
+    struct error error = {0};
+    int code = given->input ? file_read(given->input, PAYLOAD_MAX_BYTES, &document, &error) : 0;
+    if (!code)
+        code = inputs_build(flow, document.len ? buffer_text(&document) : TEXT_NONE, &given->inputs,
+                            &merged, &error);
+    if (!code)
+        code = flow_complete_input(flow, buffer_text(&merged), ret_input, &error);
+    buffer_done(&document);
+    buffer_done(&merged);
+    return code ? cli_fail("flow run", &error) : EXIT_CODE_DONE;
+}
+
+static int run_file(const struct run_options *given, const char *file)
+{
+    struct buffer source = {0}, input = {0};
+    struct error error = {0};
+    struct flow *flow = NULL;
+    struct flow_problems problems = {0};
+    if (file_read(file, FLOW_TEXT_MAX_BYTES, &source, &error)) {
+        buffer_done(&source);
+        return cli_fail("flow run", &error);
+    }
+    int code = flow_compile(buffer_text(&source), &flow, &problems) ? EXIT_CODE_USAGE : 0;
+    struct buffer text = {0};
+    flow_problems_print(&problems, buffer_text(&source), file, isatty(STDERR_FILENO), &text);
+    if (text.len)
+        fputs(text.data, stderr);
+    buffer_done(&text);
+    flow_problems_done(&problems);
+    if (!code)
+        code = complete_input(given, flow, &input);
+    if (!code)
+        code = run_flow(given, flow, buffer_text(&source), buffer_text(&input));
+    if (flow)
+        flow_free(flow);
+    buffer_done(&source);
+    buffer_done(&input);
+    return code;
+}
+
+int flow_run(int argc, char **argv)
+{
+    struct options options;
+    struct run_options given = {0};
+    struct option_group group = {
+        .rows = rows, .count = sizeof rows / sizeof rows[0], .target = &given};
+    struct option_set set = {
+        .program = "jobboard flow run",
+        .arguments = "FILE",
+        .story =
+            "Runs a flow here and now, without a cluster: the same rules, real steps, nothing\n"
+            "saved. Progress goes to stderr, the output (or with --json the history) to\n"
+            "stdout. Exit code 1: the job did not end SUCCESS.",
+        .groups = &group,
+        .group_count = 1,
+        .operands_min = 1,
+        .operands_max = 1,
+        .examples = "  jobboard flow run deploy.yaml -i region=eu\n"
+                    "  jobboard flow run --json deploy.yaml | jq -c '[.task, .state]'",
+    };
+    int exit;
+    if (!cli_parse(&options, &set, argc, argv, &exit))
+        return exit;
+    exit = run_file(&given, options.operands[0]);
+    options_done(&options);
+    return exit;
+}
