@@ -122,6 +122,8 @@ bool step_adapter_translate(const struct process_event *from, struct arena *scra
         end->signal = from->signal;
         end->out = from->stdout_data;
         end->out_overflow = from->stdout_overflow;
+        /* Killed by nobody's order: whether it had done its work is not known. */
+        end->is_lost = from->cause == PROCESS_CAUSE_LEASE || from->cause == PROCESS_CAUSE_WARDEN;
         end->err = clean(scratch, from->stderr_tail);
         return true;
     case PROCESS_PROGRESS:
