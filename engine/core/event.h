@@ -34,14 +34,15 @@ enum event_kind {
 /* How a step's process ended. */
 struct step_end {
     uint64_t step;
-    int exit_code;       /* -1: it did not exit by itself */
-    int signal;          /* 0: no signal */
-    struct text out;     /* stdout, as it was written */
-    bool out_overflow;   /* it wrote more than the limit and was killed */
-    struct text err;     /* the tail of stderr, clean UTF-8 */
-    struct text reason;  /* STEP_FAILED: why it could not be started, for a person */
-    bool is_lost;        /* STEP_FAILED of a request: it may have arrived (connection lost) */
-    int status;          /* of a response; 0: a process */
+    int exit_code;      /* -1: it did not exit by itself */
+    int signal;         /* 0: no signal */
+    struct text out;    /* stdout, as it was written */
+    bool out_overflow;  /* it wrote more than the limit and was killed */
+    struct text err;    /* the tail of stderr, clean UTF-8 */
+    struct text reason; /* STEP_FAILED: why it could not be started, for a person */
+    bool is_lost; /* the outcome is not known: a request that may have arrived, a step whose warden
+                     was lost */
+    int status;   /* of a response; 0: a process */
     struct text headers; /* of a response: a JSON object, names in lower case */
 };
 
