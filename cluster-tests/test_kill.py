@@ -147,7 +147,7 @@ def test_once_is_not_run_again(cluster):
     assert (failure["class"], failure["outcome"]) == ("lost", "unknown")
 
 
-def test_at_any_moment(cluster, rounds):
+def test_at_any_moment(cluster, rounds, report):
     """A chain of quick steps, killed again and again at moments that nobody chose."""
     names = [f"s{number}" for number in range(40)]
     step = cluster.evidence.step
@@ -155,8 +155,10 @@ def test_at_any_moment(cluster, rounds):
         job = cluster.post(flow_of(steps=[step("sleep", "5", name=name) for name in names]))
         first = cluster.await_run(job, names[(number * 7 + 3) % 30])
         victim = cluster.name_of(first.engine_pid)
-        cluster.kill(victim)
+        killed = cluster.kill(victim)
         runs = finish(cluster, job, epoch=2)
+        report(battery="moment", round=number, took_ms=(next(
+            run.start_boot for run in runs if run.epoch == 2) - killed) / MS)
         repeats = len(runs) - len(names)
         assert 0 <= repeats <= 1 and [name for name, _ in itertools.groupby(
             run.task for run in runs)] == names
