@@ -3,19 +3,13 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "base/alloc.h"
-#include "base/os/clock.h"
 #include "base/os/entropy.h"
 #include "storage/tests/stage.h"
 
-#define KIND_POST  0
-#define KIND_CLAIM 1
-#define KIND_SAVE  3
 
 static struct post_answer post(struct stage *stage, struct storage *store,
                                const struct post_request *request)

@@ -3,13 +3,10 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "base/alloc.h"
-#include "base/os/clock.h"
 #include "base/os/entropy.h"
 #include "storage/tests/stage.h"
 
