@@ -85,7 +85,8 @@ static void abort_all(struct http_source *h)
 static bool follow(struct http_source *h, struct http_request *r, CURLcode code)
 {
     char *location = NULL;
-    if (code != CURLE_OK || !r->is_safe || r->body.len || r->redirects >= HTTP_REDIRECTS_MAX)
+    if (code != CURLE_OK || !r->headers_done || !r->is_safe || r->body.len ||
+        r->redirects >= HTTP_REDIRECTS_MAX)
         return false;
     curl_easy_getinfo(r->easy, CURLINFO_REDIRECT_URL, &location);
     if (!location)

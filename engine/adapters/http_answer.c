@@ -164,8 +164,11 @@ void http_answer_judge(struct http_request *r, CURLcode code)
     long status = 0;
     curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
     r->status = (int)status;
-    if (code == CURLE_OK || r->in_overflow) {
+    if ((code == CURLE_OK && r->headers_done) || r->in_overflow) {
         render_headers(r);
+    } else if (code == CURLE_OK) {
+        /* libcurl takes a response that ends there for whole. */
+        http_set_trouble(r, HTTP_TROUBLE_LOST, "the response ended within its headers");
     } else if (r->lease_over) {
         http_set_trouble(r, HTTP_TROUBLE_LEASE, "the lease was over before it was sent");
     } else if (r->headers_overflow) {
