@@ -37,7 +37,8 @@ void claim_skip(struct core *core, const struct card *card, int64_t pause_ms)
         HASH_ADD(hh, core->skips, job, sizeof skip->job, skip);
         DL_APPEND(core->skip_list, skip);
     }
-    skip->ready_at_us = card->ready_at_us;
+    if (card->ready_at_us > skip->ready_at_us)
+        skip->ready_at_us = card->ready_at_us;
     skip->until_ms = core->now_ms + pause_ms;
 }
 
@@ -47,7 +48,7 @@ static bool is_skipped(struct core *core, const struct card *card)
     HASH_FIND(hh, core->skips, &card->job, sizeof card->job, skip);
     if (!skip)
         return false;
-    if (skip->until_ms > core->now_ms && skip->ready_at_us == card->ready_at_us)
+    if (skip->until_ms > core->now_ms && card->ready_at_us <= skip->ready_at_us)
         return true;
     forget_skip(core, skip);
     return false;
