@@ -52,7 +52,7 @@ struct sim_config {
     int board_cut_ms, board_down_ms, session_lost_ms, cards_lost_ms;
     int store_cut_ms, store_down_ms, inbox_ms;
     /* faults that strike while a request of the kind is under way */
-    int lock_cut_permille, write_cut_permille, write_freeze_permille;
+    int lock_cut_permille, write_cut_permille, write_freeze_permille, write_kill_permille;
 };
 
 /* ------------------------------------------------------------------------------------------- jobs

@@ -111,22 +111,6 @@ static void apply_list(struct sim_board *board, struct sim_request *request)
     watch->is_armed = true;
 }
 
-static void apply_remove(struct sim_board *board, struct sim_request *request)
-{
-    const struct card *card = &request->effect.u.board.card;
-    if (!sim_has(board->world, MUTANT_DELETE_ANY_CARD)) {
-        board_delete_card(board, card);
-        return;
-    }
-    for (size_t i = board->card_count; i > 0; i--) {
-        if (uuid_equal(&board->cards[i - 1].job, &card->job)) {
-            struct card any = board->cards[i - 1];
-            board_delete_card(board, &any);
-            return;
-        }
-    }
-}
-
 static void apply_divide(struct sim_board *board, struct sim_request *request)
 {
     struct sim_session *session = request->session;
@@ -156,7 +140,7 @@ void board_apply(struct sim_request *request)
                         effect->u.board.tag_count);
         break;
     case EFFECT_REMOVE:
-        apply_remove(board, request);
+        board_delete_card(board, &effect->u.board.card);
         break;
     case EFFECT_LIST:
         apply_list(board, request);

@@ -156,8 +156,6 @@ static void turn(struct sim_engine *engine, const struct core_event *from)
     struct sim *sim = engine->sim;
     struct core_event event = *from;
     event.now_ms = engine_ms(engine);
-    if (event.kind == EVENT_ALIVE && sim_has(world_of(engine), MUTANT_ALIVE_AT_ANSWER))
-        event.u.session.sent_ms = event.now_ms;
     sim_count(world_of(engine), COUNT_EVENTS);
     sim->hash = sim_hash_event(sim->hash, engine->number, &event);
     if (sim_traces(sim)) {

@@ -79,6 +79,10 @@ void sim_config_swarm(const struct sim_options *options, struct sim_config *ret_
     config->safety_ms = sim_between(&dice, 3000, 20000);
     choose_delay(&dice, &config->store_network);
     choose_delay(&dice, &config->store_work);
+    if (random_percent(&dice.random, 20)) { /* statements that hold their locks for long */
+        config->store_work.slow_permille = 100;
+        config->store_work.slow_max_us = 4000000;
+    }
     choose_delay(&dice, &config->board_network);
     config->busy_told_permille = (int)sim_between(&dice, 0, 1000);
     config->abort_permille = (int)sim_between(&dice, 0, 1000);
@@ -90,6 +94,7 @@ void sim_config_swarm(const struct sim_options *options, struct sim_config *ret_
     config->lock_cut_permille = choose_permille(&dice, 40, 80);
     config->write_cut_permille = choose_permille(&dice, 40, 40);
     config->write_freeze_permille = choose_permille(&dice, 40, 40);
+    config->write_kill_permille = choose_permille(&dice, 40, 20);
     config->has_tags = random_percent(&dice.random, 30);
     choose_faults(&dice, config);
     sim_world_done(&dice);
@@ -279,6 +284,13 @@ static void freeze_now(void *object, uint64_t life)
         strike_freeze(engine->sim, engine);
 }
 
+static void kill_now(void *object, uint64_t life)
+{
+    struct sim_engine *engine = object;
+    if (engine->life == life && !engine->sim->is_healed)
+        strike_kill(engine->sim, engine);
+}
+
 void sim_faults_effect(struct sim_engine *engine, const struct core_effect *effect)
 {
     struct sim *sim = engine->sim;
@@ -299,6 +311,8 @@ void sim_faults_effect(struct sim_engine *engine, const struct core_effect *effe
     if (writes && sim_permille(world, config->write_cut_permille))
         sim_queue_at(&world->queue, world->queue.now_us + store_us, break_now, engine,
                      engine->life);
+    if (writes && sim_permille(world, config->write_kill_permille))
+        sim_queue_at(&world->queue, world->queue.now_us + store_us, kill_now, engine, engine->life);
     if (writes && sim_permille(world, config->write_freeze_permille))
         sim_queue_at(&world->queue, world->queue.now_us + store_us, freeze_now, engine,
                      engine->life);

@@ -14,6 +14,7 @@ struct sweep {
     uint64_t from, to; /* seeds, `to` included */
     bool once;         /* each seed once, without the second run */
     bool json;
+    bool each_mutant;
     uint64_t ran, failed;
     uint64_t first_failed;
     struct sim_result sum;
@@ -40,6 +41,7 @@ static const char usage[] =
     "  --jobs N           likewise\n"
     "  --mutant NAME      with a deliberate fault in the fakes; may be repeated\n"
     "  --mutants          lists them\n"
+    "  --each-mutant      runs each of them until it is caught; exit 1 if one is not\n"
     "  --trace            prints every event and effect\n"
     "  --once             runs each seed once only\n"
     "  --json             the report as one JSON object\n";
@@ -74,17 +76,12 @@ static int list_mutants(void)
 }
 
 static const struct option long_options[] = {
-    {"seed", required_argument, NULL, 's'},
-    {"seeds", required_argument, NULL, 'S'},
-    {"engines", required_argument, NULL, 'e'},
-    {"jobs", required_argument, NULL, 'j'},
-    {"mutant", required_argument, NULL, 'm'},
-    {"mutants", no_argument, NULL, 'M'},
-    {"trace", no_argument, NULL, 't'},
-    {"once", no_argument, NULL, 'o'},
-    {"json", no_argument, NULL, 'J'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"seed", required_argument, NULL, 's'},    {"seeds", required_argument, NULL, 'S'},
+    {"engines", required_argument, NULL, 'e'}, {"jobs", required_argument, NULL, 'j'},
+    {"mutant", required_argument, NULL, 'm'},  {"mutants", no_argument, NULL, 'M'},
+    {"each-mutant", no_argument, NULL, 'E'},   {"trace", no_argument, NULL, 't'},
+    {"once", no_argument, NULL, 'o'},          {"json", no_argument, NULL, 'J'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
 /* False: the value is none. */
@@ -126,6 +123,8 @@ static int read_options(struct sweep *sweep, int argc, char **argv)
             sweep->options.trace = stdout;
         else if (option == 'o')
             sweep->once = true;
+        else if (option == 'E')
+            sweep->each_mutant = true;
         else if (option == 'J')
             sweep->json = true;
         else if (option == '?' || !take_value(sweep, option, optarg)) {
@@ -210,6 +209,35 @@ static void run_seed(struct sweep *sweep, uint64_t seed)
         show_again(sweep, seed);
 }
 
+/* Runs one mutant until a seed catches it. */
+static bool is_caught(struct sweep *sweep, enum sim_mutant mutant)
+{
+    struct sim_options options = sweep->options;
+    options.mutants = UINT64_C(1) << mutant;
+    for (uint64_t seed = sweep->from; seed <= sweep->to; seed++) {
+        struct sim_result result;
+        present_seed = options.seed = seed;
+        sim_run(&options, &result);
+        if (result.invariant) {
+            printf("%-34s I%-2d at seed %-5" PRIu64 " %s\n", sim_mutant_name(mutant),
+                   result.invariant, seed, result.failure);
+            return true;
+        }
+    }
+    printf("%-34s NOT CAUGHT in %" PRIu64 " seeds\n", sim_mutant_name(mutant),
+           sweep->to - sweep->from + 1);
+    return false;
+}
+
+static int run_each_mutant(struct sweep *sweep)
+{
+    int caught = 0;
+    for (int i = 0; i < MUTANTS; i++)
+        caught += is_caught(sweep, (enum sim_mutant)i);
+    printf("%d of %d mutants caught\n", caught, MUTANTS);
+    return caught == MUTANTS ? 0 : 1;
+}
+
 /* ------------------------------------------------------------------------------------------ report
  */
 
@@ -291,6 +319,8 @@ int main(int argc, char **argv)
     check_hook = say_seed;
     if (sweep.options.trace)
         setvbuf(stdout, NULL, _IOLBF, 0); /* a failed check loses no line */
+    if (sweep.each_mutant)
+        return run_each_mutant(&sweep);
     struct timespec began, ended;
     clock_gettime(CLOCK_MONOTONIC, &began);
     for (uint64_t seed = sweep.from; seed <= sweep.to; seed++)

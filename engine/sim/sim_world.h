@@ -32,10 +32,8 @@
     X(UNKNOWN_IS_TAKEN, "unknown-is-taken", "a lock of unknown outcome is told as taken")          \
     X(UNKNOWN_IS_OK, "unknown-is-ok", "a lock of unknown outcome is told as held")                 \
     X(EXPIRES_EARLY, "session-expires-early", "a session ends at T/3 of silence")                  \
-    X(ALIVE_AT_ANSWER, "alive-counted-from-answer", "proof of life is counted from its answer")    \
     X(NO_WARDEN, "no-warden", "nobody kills steps at the lease's deadline")                        \
-    X(REPAIR_ROWS_FIRST, "repair-reads-rows-first", "a repair's rows are older than its listing")  \
-    X(DELETE_ANY_CARD, "remove-by-job", "removing a card removes the job's newest one")
+    X(REPAIR_ROWS_FIRST, "repair-reads-rows-first", "a repair's rows are older than its listing")
 
 enum sim_mutant {
 #define X(id, name, what) MUTANT_##id,

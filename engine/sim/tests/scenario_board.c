@@ -101,6 +101,25 @@ static void repair_beside_release(void **state)
     }
 }
 
+/* An older and a newer placement of a job that has ended both go, and soon. */
+static void two_cards_of_an_ended_job(void **state)
+{
+    struct sim *sim = scenario_new(2);
+    struct sim_job *job = scenario_post(sim, LONG);
+    scenario_until(sim, is_stepping, job);
+    struct card older = {job->row.id, job->row.pool, job->row.shard, job->row.priority,
+                         job->row.ready_at_us};
+    sim_engine_drain(&sim->engines[0], false);
+    scenario_until(sim, is_ready_again, job);
+    struct card newer = older;
+    newer.ready_at_us = job->row.ready_at_us;
+    scenario_finish(sim);
+    sim_board_place(sim->board, &older, NULL, 0);
+    sim_board_place(sim->board, &newer, NULL, 0);
+    scenario_finish(sim);
+    scenario_done(sim);
+}
+
 /* The rows are the record: without any card the job is still taken over. */
 static void all_cards_lost(void **state)
 {
@@ -153,10 +172,15 @@ static void board_away_for_a_moment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_claims_at_once),     cmocka_unit_test(lock_of_unknown_outcome),
-        cmocka_unit_test(stale_listing),          cmocka_unit_test(late_multi_meets_a_peers_lock),
-        cmocka_unit_test(repair_beside_release),  cmocka_unit_test(all_cards_lost),
-        cmocka_unit_test(cut_off_from_the_board), cmocka_unit_test(board_away_for_a_moment),
+        cmocka_unit_test(two_claims_at_once),
+        cmocka_unit_test(lock_of_unknown_outcome),
+        cmocka_unit_test(stale_listing),
+        cmocka_unit_test(late_multi_meets_a_peers_lock),
+        cmocka_unit_test(repair_beside_release),
+        cmocka_unit_test(all_cards_lost),
+        cmocka_unit_test(two_cards_of_an_ended_job),
+        cmocka_unit_test(cut_off_from_the_board),
+        cmocka_unit_test(board_away_for_a_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
