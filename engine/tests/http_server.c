@@ -88,6 +88,8 @@ static bool read_request(const struct connection *c, struct buffer *request)
         if (got <= 0)
             return false;
         buffer_add(request, data, (size_t)got);
+        if (request->data[0] == 0x16) /* TLS */
+            return false;
         const char *end = strstr(request->data, "\r\n\r\n");
         if (!end || want)
             continue;
