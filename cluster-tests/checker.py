@@ -108,6 +108,8 @@ def check_moves(findings, job, lines):
     for line in lines:
         task, state = line["task"], line["state"]
         before = now.get(task)
+        if task and before == state and line["detail"] == "no revert":
+            continue                     # told, not a move: an undo passed it over
         legal = TASK_MOVES if task else JOB_MOVES
         if state not in legal.get(before, ()):
             findings.add("move", job, f"{task or 'job'} went {before} -> {state}")
@@ -151,7 +153,7 @@ def check_record(findings, job, lines, runs):
         elif line["state"] == "PENDING":
             ended.pop(line["task"], None)
         elif line["state"] == "SUCCESS":
-            ended[line["task"]] = line["at_ns"]
+            ended.setdefault(line["task"], line["at_ns"])
             check_ended(findings, job, line, runs)
     for run in runs:
         begin = started.get((run.task, run.attempt, run.epoch))

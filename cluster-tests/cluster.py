@@ -71,7 +71,7 @@ class Cluster:
         self.dir = self.folder / "cluster"
         self.t_ms, self.tick_ms = session_timeout_ms, tick_ms
         self.base = [f"engine-{number}" for number in range(1, engines + 1)]
-        self.posted, self.needs, self.pids, self.zk = [], {}, {}, None
+        self.posted, self.needs, self.pids, self.starting, self.zk = [], {}, {}, {}, None
         self.dev("up", "--engines", engines, "--zookeepers", zookeepers, "--session-timeout",
                  session_timeout_ms, "--tick", tick_ms, "--", *engine_options)
         try:
@@ -84,6 +84,7 @@ class Cluster:
             raise
 
     def down(self):
+        self.await_started()
         if self.zk:
             self.zk.stop()
             self.zk.close()
@@ -110,9 +111,9 @@ class Cluster:
         return done
 
     def spawn(self, *words):
-        """The tool, running; its output goes nowhere."""
+        """The tool, running."""
         return subprocess.Popen([JOBBOARD, *map(str, words)], env=self.env,
-                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
     def post(self, flow, *options, needs=None):
         """Posts a flow (text) -> job id; the checker will hold the system to it. With --count: a
@@ -180,16 +181,22 @@ class Cluster:
     def board(self, *parts):
         return "/".join(["/jobboard", self.env["JOBBOARD_BOARD"], *parts])
 
+    def stat(self, *parts):
+        """A znode of the board; None: there is none. The eye's own session may end with a server's
+        death: then it looks again with a new one."""
+        zk = self.zookeeper()
+        return zk.retry(zk.exists, self.board(*parts))
+
     def children(self, *parts):
         zk = self.zookeeper()
-        return zk.get_children(self.board(*parts)) if zk.exists(self.board(*parts)) else []
+        return zk.retry(zk.get_children, self.board(*parts)) if self.stat(*parts) else []
 
     def locks(self):
-        """job -> (session that holds it)."""
+        """job -> session that holds it."""
         found = {}
         for shard in self.children("locks"):
             for job in self.children("locks", shard):
-                stat = self.zookeeper().exists(self.board("locks", shard, job))
+                stat = self.stat("locks", shard, job)
                 if stat:
                     found[job] = stat.ephemeralOwner
         return found
@@ -223,7 +230,7 @@ class Cluster:
     def engine_of_session(self, session):
         """Name of the engine whose session that is, None: nobody's."""
         for boot in self.children("engines"):
-            stat = self.zookeeper().exists(self.board("engines", boot))
+            stat = self.stat("engines", boot)
             if stat and stat.ephemeralOwner == session:
                 rows = self.query("SELECT name FROM boots WHERE boot = %s", boot)
                 return rows[0][0] if rows else None
@@ -244,11 +251,11 @@ class Cluster:
 
     def name_of(self, pid):
         """The engine that has this pid."""
-        for name, known in self.pids.items():
-            if known == pid:
-                return name
-        self.refresh()
-        return next((name for name, known in self.pids.items() if known == pid), None)
+        def known():
+            if pid not in self.pids.values():
+                self.refresh()
+            return next((name for name, known in self.pids.items() if known == pid), None)
+        return until(known, f"an engine of pid {pid}", 10, poll_s=0.1)
 
     def kill(self, name):
         """SIGKILL -> the moment, as CLOCK_BOOTTIME in ns."""
@@ -269,14 +276,26 @@ class Cluster:
         until(lambda: text in self.log(name)[mark:], f"{text} in the log of {name}", within_s)
 
     def start(self, name):
-        until(lambda: not alive(self.pids.get(name, 0)), f"the end of {name}", 10)
-        self.dev("engine", "start", name)
+        """Starts an engine that was killed, without waiting until it is ready."""
+        until(lambda: not alive(self.pids.get(name, 0)), f"the end of {name}", 30)
+        self.await_started(name)
+        self.starting[name] = self.spawn("dev", "engine", "start", name, "--dir", self.dir)
+
+    def await_started(self, *names):
+        """Until these engines (none: all) that were started are ready."""
+        for name in names or list(self.starting):
+            if name in self.starting:
+                assert self.starting.pop(name).wait(timeout=LONG_S) == 0, self.log(name)[-2000:]
         self.refresh()
 
-    def heal(self):
-        """Everything that a test hurt runs again."""
+    def heal(self, whole=True):
+        """Everything that a test hurt runs again; not `whole`: an engine may still be starting."""
+        if whole:
+            self.await_started()
         for name, row in self.services().items():
             kind = row["kind"]
+            if name in self.starting:
+                continue
             words = [kind, *([] if kind == "postgres" else
                              [name.split("-")[1] if kind == "zookeeper" else name])]
             if row["state"] == "frozen":
@@ -284,11 +303,16 @@ class Cluster:
             if kind == "engine" and name not in self.base:
                 if alive(row["pid"] or 0):
                     self.dev("engine", "kill", name)
-            elif row["state"] not in ("running", "frozen"):
+            elif row["state"] in ("running", "frozen"):
+                continue
+            elif kind == "engine":
+                self.start(name)
+            else:
                 self.dev(words[0], "start", *words[1:])
+        if whole or len(self.starting) > 1:
+            self.await_started()
         if self.sql.closed:
             self.sql = self.connect()
-        self.refresh()
 
     # ------------------------------------------------------------------ waiting and judging
 

@@ -46,10 +46,11 @@ def shared_cluster(witness):
 
 
 @pytest.fixture
-def cluster(shared_cluster):
-    shared_cluster.heal()
+def cluster(shared_cluster, request):
+    """Whole; where a module says `ALL_ENGINES = False`, an engine that an earlier test killed may
+    still be starting."""
+    shared_cluster.heal(whole=getattr(request.module, "ALL_ENGINES", True))
     yield shared_cluster
-    shared_cluster.heal()
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,6 @@ def shared_ensemble(witness):
 def ensemble(shared_ensemble):
     shared_ensemble.heal()
     yield shared_ensemble
-    shared_ensemble.heal()
 
 
 @pytest.fixture

@@ -257,13 +257,13 @@ def test_post_survives_a_database_that_goes_away(idle, flow):
     file = flow(flow_of(name, steps=[{"noop": None}]))
     with subprocess.Popen([JOBBOARD, "post", str(file), "--count", "30000"], env=idle.env,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as post:
-        first = post.stdout.readline()
+        ids = [post.stdout.readline().strip()]
         idle.dev("postgres", "restart", "--immediate")
-        out, talk = post.communicate(timeout=120)
-    assert post.returncode == 0, talk
-    ids = [first.strip(), *out.split()]
-    assert len(ids) == len(set(ids)) == 30000
+        ids += post.stdout.read().split()
+        talk = post.stderr.read()
     idle.sql = idle.connect()
+    assert post.returncode == 0, talk
+    assert len(ids) == len(set(ids)) == 30000
     stored = {row[0] for row in idle.query("SELECT j.id::text FROM jobs j JOIN flows f"
                                            " ON f.hash = j.flow WHERE f.name = %s", name)}
     assert stored == set(ids)

@@ -6,6 +6,8 @@ import signal
 from cluster import Door, Gate, alive, boot_ns, flow_of, proc_state, unique, until
 from test_kill import owner_of
 
+ALL_ENGINES = False
+
 
 def test_frozen_past_the_session(cluster, rounds, report):
     """Its step is dead before the peer starts it, although nobody could tell it to die."""

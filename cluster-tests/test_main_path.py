@@ -103,8 +103,9 @@ def test_wait_sees_the_end_at_once(cluster):
         until(lambda: any(state == "idle" for _, state in cluster.backends_of(waiter.pid)),
               "it to listen", 10)
         door.open()
-        assert waiter.wait(timeout=30) == 0
+        assert waiter.stdout.readline()
         ended_ns = time.time_ns()
+        assert waiter.wait(timeout=30) == 0
         late_ms.append((ended_ns - cluster.has_line(job, None, "SUCCESS")["at_ns"]) / 1e6)
         cluster.judge(job)
     print(f"wait returned {sorted(late_ms)} ms after the end")
@@ -122,12 +123,18 @@ def test_posting_without_zookeeper(cluster):
 
 
 def test_garbage_on_the_board_hurts_nobody(cluster):
-    """A card whose name nobody understands, a card without a row, a lock with garbage."""
+    """A card whose name nobody understands, a lock with garbage, foreign znodes."""
     zk = cluster.zookeeper()
-    pool = cluster.board("jobs", "-")
-    shards = until(lambda: zk.exists(pool) and zk.get_children(pool), "shards")
-    zk.create(f"{pool}/{shards[0]}/garbage", b"\xff" * 100)
-    job = cluster.post(three_steps(cluster))
-    cluster.await_state(job, "SUCCESS")
-    cluster.judge(job)
-    zk.delete(f"{pool}/{shards[0]}/garbage") if zk.exists(f"{pool}/{shards[0]}/garbage") else None
+    shards = until(lambda: cluster.children("jobs", "-"), "shards")
+    planted = [cluster.board("jobs", "-", shards[0], "garbage"),
+               cluster.board("jobs", "-", "not-a-shard"), cluster.board("jobs", "\u2603"),
+               cluster.board("engines", "nobody"), cluster.board("division", "nobody"),
+               cluster.board("foreign")]
+    for path in planted:
+        zk.retry(zk.create, path, b"\xff" * 100)
+    jobs = cluster.post(three_steps(cluster), "--count", 70)   # all shards
+    cluster.await_all(jobs)
+    cluster.judge(*jobs)
+    for path in planted:
+        if zk.retry(zk.exists, path):
+            zk.retry(zk.delete, path, recursive=True)

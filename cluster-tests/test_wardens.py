@@ -11,6 +11,8 @@ import pytest
 
 from cluster import Door, alive, flow_of, until
 
+ALL_ENGINES = False
+
 
 def family(job):
     """pids of all processes that carry the job's id."""
