@@ -16,6 +16,10 @@
 /* One turn serves at most so many sockets: libcurl takes up to 1.6 MB from each. */
 #define EVENTS_A_TURN 16
 
+/* libcurl begins all that it was given in one call, and each beginning of TLS takes a millisecond.
+ */
+#define STARTS_A_TURN 8
+
 /* --- libcurl's side -----------------------------------------------------------------------------
  */
 
@@ -56,6 +60,9 @@ void http_set_trouble(struct http_request *r, enum http_trouble trouble, const c
 
 static void finish(struct http_source *h, struct http_request *r)
 {
+    if (r->is_waiting)
+        DL_DELETE(h->waiting, r);
+    r->is_waiting = false;
     if (r->easy) {
         curl_multi_remove_handle(h->multi, r->easy);
         curl_easy_cleanup(r->easy);
@@ -102,6 +109,16 @@ static bool follow(struct http_source *h, struct http_request *r, CURLcode code)
     return true;
 }
 
+static void give_waiting(struct http_source *h)
+{
+    for (int i = 0; i < STARTS_A_TURN && h->waiting; i++) {
+        struct http_request *r = h->waiting;
+        DL_DELETE(h->waiting, r);
+        r->is_waiting = false;
+        CHECK(curl_multi_add_handle(h->multi, r->easy) == CURLM_OK);
+    }
+}
+
 static void take_ended(struct http_source *h)
 {
     CURLMsg *message;
@@ -126,8 +143,8 @@ static void source_interest(void *self, int64_t now_ms, struct interest *ret_int
     if (h->under_way && h->kill_at_ms != HTTP_LEASE_NEVER_MS &&
         (due_ms < 0 || h->kill_at_ms < due_ms))
         due_ms = h->kill_at_ms;
-    /* What waits to be pulled must not wait for a descriptor. */
-    if (h->queue)
+    /* What waits for its turn or to be pulled must not wait for a descriptor. */
+    if (h->waiting || h->queue)
         due_ms = now_ms;
     *ret_interest = (struct interest){.fd = h->epoll_fd, .want_read = true, .deadline_ms = due_ms};
 }
@@ -147,7 +164,8 @@ static void source_process(void *self, bool readable, bool writable, int64_t now
                    (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
         curl_multi_socket_action(h->multi, events[i].data.fd, what, &running);
     }
-    if (h->timer_ms >= 0 && now_ms >= h->timer_ms) {
+    give_waiting(h);
+    if (h->timer_ms >= 0 && clock_now_ms() >= h->timer_ms) {
         h->timer_ms = -1;
         curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
@@ -263,7 +281,8 @@ void http_start(struct http_source *h, uint64_t id, const struct http_spec *spec
         return;
     }
     h->under_way++;
-    CHECK(curl_multi_add_handle(h->multi, r->easy) == CURLM_OK);
+    r->is_waiting = true;
+    DL_APPEND(h->waiting, r);
 }
 
 void http_stop(struct http_source *h, uint64_t id)

@@ -5,8 +5,9 @@
  *   http_request.c  what is asked: checks, headers, libcurl's options
  *   http_answer.c   what comes back: headers, body, redirects, what an end is called
  *
- * Life of a request: UNDER WAY (its easy handle is in the multi handle) → DONE (the handle is gone)
- * → pulled, and freed with the next call. A redirect takes the handle out and puts it in again. */
+ * Life of a request: WAITING for its turn → UNDER WAY (its easy handle is in the multi handle) →
+ * DONE (the handle is gone) → pulled, and freed with the next call. A redirect takes the handle out
+ * and puts it in again. */
 #ifndef ENGINE_ADAPTERS_HTTP_PRIVATE_H
 #define ENGINE_ADAPTERS_HTTP_PRIVATE_H
 
@@ -25,7 +26,8 @@ struct http_source {
     const char *ca_path; /* directory of hashed certificates; NULL: libcurl's own way */
     char *ca_file;       /* NULL: the system's */
     bool allow_link_local;
-    size_t under_way;
+    size_t under_way;              /* WAITING ones too */
+    struct http_request *waiting;  /* utlist, oldest first */
     struct http_request *requests; /* uthash by id, DONE ones too */
     struct http_request *queue;    /* utlist: DONE ones, to be pulled */
     struct http_request *pulled;   /* freed with the next call */
@@ -72,7 +74,8 @@ struct http_request {
     int status;
     struct buffer headers_json;
 
-    struct http_request *prev, *next; /* in the queue */
+    bool is_waiting;
+    struct http_request *prev, *next; /* of the WAITING or in the queue */
     UT_hash_handle hh;
 };
 
