@@ -15,6 +15,7 @@ struct sweep {
     bool once;         /* each seed once, without the second run */
     bool json;
     bool each_mutant;
+    bool stop; /* at the first failure */
     uint64_t ran, failed;
     uint64_t first_failed;
     struct sim_result sum;
@@ -44,6 +45,7 @@ static const char usage[] =
     "  --each-mutant      runs each of them until it is caught; exit 1 if one is not\n"
     "  --trace            prints every event and effect\n"
     "  --once             runs each seed once only\n"
+    "  --stop             ends at the first seed that fails\n"
     "  --json             the report as one JSON object\n";
 
 /* ----------------------------------------------------------------------------------------- options
@@ -76,12 +78,19 @@ static int list_mutants(void)
 }
 
 static const struct option long_options[] = {
-    {"seed", required_argument, NULL, 's'},    {"seeds", required_argument, NULL, 'S'},
-    {"engines", required_argument, NULL, 'e'}, {"jobs", required_argument, NULL, 'j'},
-    {"mutant", required_argument, NULL, 'm'},  {"mutants", no_argument, NULL, 'M'},
-    {"each-mutant", no_argument, NULL, 'E'},   {"trace", no_argument, NULL, 't'},
-    {"once", no_argument, NULL, 'o'},          {"json", no_argument, NULL, 'J'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"seed", required_argument, NULL, 's'},
+    {"seeds", required_argument, NULL, 'S'},
+    {"engines", required_argument, NULL, 'e'},
+    {"jobs", required_argument, NULL, 'j'},
+    {"mutant", required_argument, NULL, 'm'},
+    {"mutants", no_argument, NULL, 'M'},
+    {"each-mutant", no_argument, NULL, 'E'},
+    {"trace", no_argument, NULL, 't'},
+    {"once", no_argument, NULL, 'o'},
+    {"stop", no_argument, NULL, 'x'},
+    {"json", no_argument, NULL, 'J'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 /* False: the value is none. */
@@ -123,6 +132,8 @@ static int read_options(struct sweep *sweep, int argc, char **argv)
             sweep->options.trace = stdout;
         else if (option == 'o')
             sweep->once = true;
+        else if (option == 'x')
+            sweep->stop = true;
         else if (option == 'E')
             sweep->each_mutant = true;
         else if (option == 'J')
@@ -323,7 +334,7 @@ int main(int argc, char **argv)
         return run_each_mutant(&sweep);
     struct timespec began, ended;
     clock_gettime(CLOCK_MONOTONIC, &began);
-    for (uint64_t seed = sweep.from; seed <= sweep.to; seed++)
+    for (uint64_t seed = sweep.from; seed <= sweep.to && !(sweep.stop && sweep.failed); seed++)
         run_seed(&sweep, seed);
     clock_gettime(CLOCK_MONOTONIC, &ended);
     double seconds =
