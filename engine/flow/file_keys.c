@@ -134,31 +134,23 @@ void key_runs_on(struct compiler *c, const struct target *target, const struct n
     keep_tags(c, tags, count);
 }
 
-/* ------------------------------------------------------------------------------- tasks and output
+/* ---------------------------------------------------------------------------------------- finally
  */
 
-static void read_level(struct compiler *c, const struct node *value, bool is_steps)
+void key_finally(struct compiler *c, const struct target *target, const struct node *value)
 {
-    if (c->top) {
-        report_error(&c->report, value->key->span,
-                     "a flow has either `tasks` or `steps`, not both");
+    struct draft *draft = draft_new(c, value->key->span);
+    const struct target inner = {.draft = draft};
+    c->finally = draft;
+    draft->roots = ROOT_FAILURE | ROOT_ENDED;
+    draft->map = value;
+    c->flow->finally = draft->task;
+    if (value->kind == NODE_MAP) {
+        language_read(c, IN_FINALLY, value, &inner);
         return;
     }
-    c->top = tasks_read(c, value, is_steps);
-}
-
-void key_tasks(struct compiler *c, const struct target *target, const struct node *value)
-{
-    read_level(c, value, false);
-}
-
-void key_steps(struct compiler *c, const struct target *target, const struct node *value)
-{
-    read_level(c, value, true);
-}
-
-void key_output(struct compiler *c, const struct target *target, const struct node *value)
-{
-    const struct expr_home home = {"output", 0, NULL};
-    c->flow->top.output = value_data(c, value, &home);
+    struct flow_problem *problem = report_error(
+        &c->report, value->span, "`finally` must be one task, not %s", node_kind_name(value));
+    if (value->kind == NODE_LIST)
+        report_hint(&c->report, problem, "several are `finally: {steps: […]}`");
 }

@@ -55,15 +55,40 @@ static void check_required(struct compiler *c, const struct node *root)
         report_error(&c->report, start, "the flow has no tasks; expected `tasks` or `steps`");
 }
 
+/* What the job has as the outermost flow. */
+static void keep_job(struct compiler *c)
+{
+    const struct flow_task *job = c->job->task;
+    struct flow *flow = c->flow;
+    flow->retry = job->retry;
+    flow->timeout_ms = job->timeout_ms;
+    flow->deadline_ms = job->deadline_ms;
+    flow->on_failure = job->on_failure;
+    flow->top.output = c->job->output;
+    for (struct level *level = c->levels; level; level = level->next)
+        level->result->output = level->owner->output;
+}
+
+static void compile_map(struct compiler *c, const struct node *root)
+{
+    c->job = draft_new(c, (struct span){root->span.begin, root->span.begin});
+    c->job->map = root;
+    const struct target target = {.draft = c->job};
+    language_read(c, IN_FILE, root, &target);
+    check_required(c, root);
+    needs_resolve(c);
+    defaults_apply(c);
+    scope_check(c);
+    keep_job(c);
+    if (c->report.problems->errors == 0)
+        doubts_warn(c);
+}
+
 static void compile_root(struct compiler *c, const struct node *root)
 {
-    const struct target target = {0};
     struct span start = {0, 0};
     if (root && root->kind == NODE_MAP) {
-        language_read(c, IN_FILE, root, &target);
-        check_required(c, root);
-        needs_resolve(c);
-        scope_check(c);
+        compile_map(c, root);
     } else if (root && root->kind != NODE_BAD && root->kind != NODE_EMPTY) {
         report_error(&c->report, root->span,
                      "a flow file must be a map that begins with `flow: NAME`, not %s",

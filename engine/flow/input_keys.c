@@ -91,25 +91,17 @@ void key_input_enum(struct compiler *c, const struct target *target, const struc
 /* ---------------------------------------------------------------------------------- declarations
  */
 
-static const struct node *find_member(const struct node *map, const char *key)
-{
-    for (const struct node *value = map->first; value; value = value->next)
-        if (value->key->kind == NODE_STRING && text_equal(value->key->text, text_of(key)))
-            return value;
-    return NULL;
-}
-
 /* Whether the default and the allowed values are what the declaration itself asks for. */
 static void check_declaration(struct compiler *c, const struct flow_input *input,
                               const struct node *node)
 {
     struct error error = {0};
-    const struct node *value = find_member(node, "default");
+    const struct node *value = node_member(node, "default");
     if (input->default_json.data && value && input_check(input, input->default_json, &error))
         report_error(&c->report, value->span, "the default of `%.*s` %s", TEXT_ARG(input->name),
                      error.text);
     const struct flow_input only_type = {.type = input->type};
-    value = find_member(node, "enum");
+    value = node_member(node, "enum");
     if (!value || value->count != input->enum_count)
         return;
     value = value->first;
@@ -141,6 +133,7 @@ static void read_declaration(struct compiler *c, struct flow_input *input, const
 void key_input(struct compiler *c, const struct target *target, const struct node *value)
 {
     c->inputs_are_bad = true;
+    c->input = value;
     if (value->kind != NODE_MAP) {
         struct flow_problem *problem =
             report_error(&c->report, value->span, "`input` must be a map NAME: TYPE, not %s",

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a task waits for: needs by name become numbers, cycles are refused, and every task gets the
- * set of all that it waits for. All of it is linear in tasks and needs, but for the sets, which
- * take a bit per pair of tasks. */
+/* What a task waits for: needs by name become numbers. */
 #include "base/check.h"
-#include <stdlib.h>
+#include "base/nearest.h"
 
 #include "engine/flow/compiler.h"
 
@@ -18,13 +16,32 @@ struct gathering {
     size_t count;
 };
 
+/* A task of that name that is no sibling. */
+static bool hint_elsewhere(struct gathering *g, struct flow_problem *problem, struct text name)
+{
+    struct compiler *c = g->c;
+    const struct draft *other = find_elsewhere(c, g->draft->level, name);
+    if (!other)
+        return false;
+    if (level_is_inside(g->draft->level, other))
+        report_hint(&c->report, problem, "this task is a part of `%.*s`", TEXT_ARG(name));
+    else if (level_is_inside(other->level, g->draft))
+        report_hint(&c->report, problem, "`%.*s` is a part of this task", TEXT_ARG(name));
+    else
+        report_hint(&c->report, problem,
+                    "the `%.*s` in line %u stands in another flow: only tasks side by side can "
+                    "need each other",
+                    TEXT_ARG(name), other->task->line);
+    return true;
+}
+
 static void report_unknown(struct gathering *g, const struct node *node)
 {
     struct compiler *c = g->c;
     const struct names *names = &g->draft->level->names;
     struct flow_problem *problem =
         report_error(&c->report, node->span, "there is no task `%.*s`", TEXT_ARG(node->text));
-    if (!report_takes_hint(&c->report, problem))
+    if (!report_takes_hint(&c->report, problem) || hint_elsewhere(g, problem, node->text))
         return;
     struct text nearest = names_nearest(names, node->text);
     if (nearest.data)
@@ -45,15 +62,19 @@ static bool is_doubled(struct draft *draft, uint32_t number)
 }
 
 /* Adds the need that `node` names. */
-static bool gather(struct gathering *g, const struct node *node)
+static bool gather(struct gathering *g, const struct node *node, enum flow_need_kind kind)
 {
     struct compiler *c = g->c;
     struct draft *draft = g->draft;
     if (node_is_refused(node))
         return false;
     if (node->kind != NODE_STRING) {
-        report_error(&c->report, node->span, "a need must be a task's name, not %s",
-                     node->kind == NODE_EMPTY ? "empty" : node_kind_name(node));
+        struct flow_problem *problem =
+            report_error(&c->report, node->span, "a need must be a task's name, not %s",
+                         node->kind == NODE_EMPTY ? "empty" : node_kind_name(node));
+        if (node->kind == NODE_MAP)
+            report_hint(&c->report, problem,
+                        "kinds are said for all: `needs: {a: success, b: failure}`");
         return false;
     }
     const struct draft *needed = names_find(&draft->level->names, node->text);
@@ -74,27 +95,47 @@ static bool gather(struct gathering *g, const struct node *node)
         report_warning(&c->report, node->span, "`%.*s` is named twice", TEXT_ARG(node->text));
         return true;
     }
-    g->needs[g->count++] = (struct flow_need){needed->number, NEED_SUCCESS};
+    g->needs[g->count++] = (struct flow_need){needed->number, kind};
     return true;
 }
 
-/* `{NAME: success}`: the key names the task, the value says what of it. */
+/* Words of other systems for the kinds. */
+static const char *kind_habit(struct text word)
+{
+    static const char *const habits[][2] = {
+        {"ok", "success"},     {"succeeded", "success"}, {"passed", "success"},
+        {"true", "success"},   {"failed", "failure"},    {"fail", "failure"},
+        {"error", "failure"},  {"always", "done"},       {"any", "done"},
+        {"completed", "done"}, {"complete", "done"},     {"finished", "done"},
+        {"ended", "done"},     {"skipped", "done"},
+    };
+    for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
+        if (text_equal(word, text_of(habits[i][0])))
+            return habits[i][1];
+    return NULL;
+}
+
+/* `{NAME: KIND}`: the key names the task, the value says what of it. */
 static bool gather_kind(struct gathering *g, const struct node *value)
 {
+    /* In the order of enum flow_need_kind. */
+    static const char *const words[] = {"success", "failure", "done"};
     struct compiler *c = g->c;
-    struct text kind = value->kind == NODE_STRING ? value->text : TEXT("");
-    if (value->key->kind != NODE_STRING)
+    if (value->key->kind != NODE_STRING || node_is_refused(value))
         return false;
-    if (text_equal(kind, TEXT("failure")) || text_equal(kind, TEXT("done"))) {
-        report_error(&c->report, value->span,
-                     "not yet: a need of kind `%.*s` comes with a later version", TEXT_ARG(kind));
-        return false;
-    }
-    if (!text_equal(kind, TEXT("success"))) {
-        report_error(&c->report, value->span, "a need must be `success`, `failure` or `done`");
-        return false;
-    }
-    return gather(g, value->key);
+    for (size_t i = 0; value->kind == NODE_STRING && i < 3; i++)
+        if (text_equal(value->text, text_of(words[i])))
+            return gather(g, value->key, (enum flow_need_kind)i);
+    struct flow_problem *problem =
+        report_error(&c->report, value->kind == NODE_EMPTY ? value->key->span : value->span,
+                     "a need must be `success`, `failure` or `done`");
+    bool is_word = value->kind == NODE_STRING || value->kind == NODE_BOOLEAN;
+    const char *meant = is_word ? kind_habit(value->text) : NULL;
+    if (!meant && is_word)
+        meant = nearest_word(value->text, words, 3);
+    if (meant)
+        report_hint(&c->report, problem, "write `%.*s: %s`", TEXT_ARG(value->key->text), meant);
+    return false;
 }
 
 /* In the order written; false when something was refused. */
@@ -103,10 +144,42 @@ static bool gather_written(struct gathering *g)
     const struct node *node = g->draft->needs;
     bool is_good = true;
     if (node->kind != NODE_LIST && node->kind != NODE_MAP)
-        return gather(g, node);
+        return gather(g, node, NEED_SUCCESS);
     for (const struct node *child = node->first; child; child = child->next)
-        is_good &= node->kind == NODE_LIST ? gather(g, child) : gather_kind(g, child);
+        is_good &= node->kind == NODE_LIST ? gather(g, child, NEED_SUCCESS) : gather_kind(g, child);
     return is_good;
+}
+
+/* What comes after a step that only runs when something failed? Better not guessed. */
+static void check_step_before(struct compiler *c, const struct draft *draft)
+{
+    const struct draft *before = &draft->level->drafts[draft->number - 1];
+    for (size_t i = 0; i < before->task->need_count; i++) {
+        if (before->task->needs[i].kind != NEED_FAILURE)
+            continue;
+        struct text failed = draft->level->drafts[before->task->needs[i].task].task->name;
+        struct flow_problem *problem = report_error(
+            &c->report, draft->name_span,
+            "this step must say its `needs`: the one before, `%.*s`, only runs when `%.*s` fails",
+            TEXT_ARG(before->task->name), TEXT_ARG(failed));
+        report_hint(&c->report, problem,
+                    "`needs: %.*s` goes on when that succeeded, `needs: {%.*s: done}` in any case",
+                    TEXT_ARG(failed), TEXT_ARG(before->task->name));
+        return;
+    }
+}
+
+/* More needs than there are can't be met. */
+static void check_join(struct compiler *c, const struct draft *draft)
+{
+    const struct flow_task *task = draft->task;
+    if (draft->is_bad || task->join != JOIN_COUNT || task->join_count.expr ||
+        task->join_count.value <= (int64_t)task->need_count)
+        return;
+    report_error(&c->report, node_member(draft->map, "join")->span,
+                 "`join: %lld` can't be met: the task has %zu need%s",
+                 (long long)task->join_count.value, task->need_count,
+                 task->need_count == 1 ? "" : "s");
 }
 
 static void resolve_task(struct compiler *c, struct level *level, struct draft *draft)
@@ -121,158 +194,9 @@ static void resolve_task(struct compiler *c, struct level *level, struct draft *
         needs[g.count++] = (struct flow_need){draft->number - 1, NEED_SUCCESS};
     task->needs = needs;
     task->need_count = g.count;
-}
-
-/* ---------------------------------------------------------------------------------------
- * dependents */
-
-static void add_dependents(struct compiler *c, struct level *level)
-{
-    uint32_t count = level->result->task_count;
-    uint32_t **lists = arena_calloc(&c->scratch, count + 1, sizeof *lists);
-    enum flow_need_kind **kinds = arena_calloc(&c->scratch, count + 1, sizeof *kinds);
-    for (uint32_t i = 0; i < count; i++)
-        for (size_t j = 0; j < level->drafts[i].task->need_count; j++)
-            level->drafts[level->drafts[i].task->needs[j].task].task->dependent_count++;
-    for (uint32_t i = 0; i < count; i++) {
-        struct flow_task *task = level->drafts[i].task;
-        lists[i] = arena_calloc(c->arena, task->dependent_count, sizeof *lists[i]);
-        kinds[i] = arena_calloc(c->arena, task->dependent_count, sizeof *kinds[i]);
-        task->dependents = lists[i];
-        task->dependent_kinds = kinds[i];
-        task->dependent_count = 0;
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < level->drafts[i].task->need_count; j++) {
-            const struct flow_need *need = &level->drafts[i].task->needs[j];
-            size_t place = level->drafts[need->task].task->dependent_count++;
-            lists[need->task][place] = i;
-            kinds[need->task][place] = need->kind;
-        }
-    }
-}
-
-static int compare_names(const void *a, const void *b, void *tasks)
-{
-    const struct flow_task *list = tasks;
-    return text_compare(list[*(const uint32_t *)a].name, list[*(const uint32_t *)b].name);
-}
-
-/* Sorts the tasks' numbers by name, for flow_level_find. */
-static void sort_names(struct compiler *c, struct level *level)
-{
-    uint32_t count = level->result->task_count;
-    uint32_t *numbers = arena_calloc(c->arena, count, sizeof *numbers);
-    for (uint32_t i = 0; i < count; i++)
-        numbers[i] = i;
-    qsort_r(numbers, count, sizeof *numbers, compare_names, (void *)level->result->tasks);
-    level->result->by_name = numbers;
-}
-
-/* ------------------------------------------------------------------------------------ order,
- * cycles */
-
-static void add_ancestors(struct level *level, uint32_t number)
-{
-    uint64_t *row = level->ancestors + (size_t)number * level->row_words;
-    const struct flow_task *task = level->drafts[number].task;
-    for (size_t i = 0; i < task->need_count; i++) {
-        uint32_t needed = task->needs[i].task;
-        const uint64_t *other = level->ancestors + (size_t)needed * level->row_words;
-        for (size_t word = 0; word < level->row_words; word++)
-            row[word] |= other[word];
-        row[needed / 64] |= UINT64_C(1) << (needed % 64);
-    }
-}
-
-/* Takes tasks whose needs were all taken, until none is left; fills the ancestors on the way.
- * Leaves in `waiting` how many needs of each were not taken: not 0 in and behind cycles. */
-static uint32_t take_in_order(struct compiler *c, struct level *level, uint32_t *waiting)
-{
-    uint32_t count = level->result->task_count, head = 0, tail = 0;
-    uint32_t *queue = arena_calloc(&c->scratch, count + 1, sizeof *queue);
-    for (uint32_t i = 0; i < count; i++) {
-        waiting[i] = (uint32_t)level->drafts[i].task->need_count;
-        if (waiting[i] == 0)
-            queue[tail++] = i;
-    }
-    while (head < tail) {
-        uint32_t number = queue[head++];
-        const struct flow_task *task = level->drafts[number].task;
-        add_ancestors(level, number);
-        for (size_t i = 0; i < task->dependent_count; i++)
-            if (--waiting[task->dependents[i]] == 0)
-                queue[tail++] = task->dependents[i];
-    }
-    return tail;
-}
-
-/* The need of a task that was left over which was left over as well. */
-static uint32_t left_over_need(const struct level *level, const uint32_t *waiting, uint32_t number)
-{
-    const struct flow_task *task = level->drafts[number].task;
-    for (size_t i = 0; i < task->need_count; i++)
-        if (waiting[task->needs[i].task] > 0)
-            return task->needs[i].task;
-    UNREACHABLE();
-}
-
-#define CYCLE_SHOWN_MAX 20
-
-/* Where the caret goes: the need of `number` that closes the cycle. */
-static struct span span_of_need(const struct level *level, uint32_t number, uint32_t needed)
-{
-    const struct draft *draft = &level->drafts[number];
-    struct text name = level->drafts[needed].task->name;
-    const struct node *node = draft->needs;
-    if (!node)
-        return draft->name_span;
-    for (const struct node *child = node->first; child; child = child->next) {
-        const struct node *named = child->key ? child->key : child;
-        if (named->kind == NODE_STRING && text_equal(named->text, name))
-            return named->span;
-    }
-    return node->span;
-}
-
-static void report_cycle(struct compiler *c, const struct level *level, const uint32_t *waiting,
-                         uint32_t first)
-{
-    struct buffer path;
-    uint32_t number = first, length = 0;
-    buffer_init(&path, 0);
-    do {
-        if (length++ < CYCLE_SHOWN_MAX)
-            buffer_printf(&path, "%.*s → ", TEXT_ARG(level->drafts[number].task->name));
-        number = left_over_need(level, waiting, number);
-    } while (number != first);
-    if (length > CYCLE_SHOWN_MAX)
-        buffer_printf(&path, "… (%u more) → ", length - CYCLE_SHOWN_MAX);
-    struct flow_problem *problem =
-        report_error(&c->report, span_of_need(level, first, left_over_need(level, waiting, first)),
-                     "these tasks need each other in a circle: %s%.*s", path.data,
-                     TEXT_ARG(level->drafts[first].task->name));
-    report_hint(&c->report, problem, "`a → b` reads: a needs b; one of these needs must go");
-    buffer_done(&path);
-}
-
-/* Every task that was left over leads to a cycle by its needs; each cycle is reported once. */
-static void report_cycles(struct compiler *c, struct level *level, const uint32_t *waiting)
-{
-    uint32_t count = level->result->task_count;
-    uint32_t *walk_of = arena_calloc(&c->scratch, count + 1, sizeof *walk_of);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t number = i, walk = i + 1;
-        if (waiting[i] == 0)
-            continue;
-        level->drafts[i].is_bad = true;
-        while (!walk_of[number]) {
-            walk_of[number] = walk;
-            number = left_over_need(level, waiting, number);
-        }
-        if (walk_of[number] == walk)
-            report_cycle(c, level, waiting, number);
-    }
+    if (level->is_steps && draft->number > 0 && !draft->needs)
+        check_step_before(c, draft);
+    check_join(c, draft);
 }
 
 static void resolve_level(struct compiler *c, struct level *level)
@@ -281,18 +205,32 @@ static void resolve_level(struct compiler *c, struct level *level)
     level->needed_by = arena_calloc(&c->scratch, count + 1, sizeof *level->needed_by);
     for (uint32_t i = 0; i < count; i++)
         resolve_task(c, level, &level->drafts[i]);
-    add_dependents(c, level);
-    sort_names(c, level);
-    level->row_words = (count + 63) / 64;
-    level->ancestors =
-        arena_calloc(&c->scratch, (size_t)count * level->row_words + 1, sizeof *level->ancestors);
-    uint32_t *waiting = arena_calloc(&c->scratch, count + 1, sizeof *waiting);
-    if (take_in_order(c, level, waiting) < count)
-        report_cycles(c, level, waiting);
+    order_level(c, level);
 }
 
 void needs_resolve(struct compiler *c)
 {
     for (struct level *level = c->levels; level; level = level->next)
         resolve_level(c, level);
+}
+
+/* ----------------------------------------------------------------------------------- elsewhere */
+
+const struct draft *find_elsewhere(const struct compiler *c, const struct level *level,
+                                   struct text name)
+{
+    for (const struct level *other = c->levels; other; other = other->next) {
+        const struct draft *found = other != level ? names_find(&other->names, name) : NULL;
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+bool level_is_inside(const struct level *level, const struct draft *draft)
+{
+    for (const struct draft *around = level->owner; around; around = around->around)
+        if (around == draft)
+            return true;
+    return false;
 }

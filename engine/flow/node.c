@@ -69,6 +69,23 @@ const char *node_kind_name(const struct node *node)
     UNREACHABLE();
 }
 
+const struct node *node_member(const struct node *map, const char *key)
+{
+    if (map->kind != NODE_MAP)
+        return NULL;
+    for (const struct node *value = map->first; value; value = value->next)
+        if (value->key->kind == NODE_STRING && text_equal(value->key->text, text_of(key)))
+            return value;
+    return NULL;
+}
+
+bool node_is_refused(const struct node *node)
+{
+    if (node->kind == NODE_MAP && node->first)
+        return node->first->key->kind == NODE_BAD;
+    return node->kind == NODE_BAD;
+}
+
 /* Recurses no deeper than NODE_DEPTH_MAX: node_read made the tree. */
 void node_add_json(const struct node *node, struct buffer *ret_json)
 {

@@ -59,6 +59,11 @@ enum node_kind node_kind_of_word(struct text word);
 /* Appends the value as JSON text: numbers to the letter, empty as null. */
 void node_add_json(const struct node *node, struct buffer *ret_json);
 
+/* A mistake that was reported already, also one that YAML made of a value. */
+bool node_is_refused(const struct node *node);
+/* The value of the key `key` in a map, or NULL. */
+const struct node *node_member(const struct node *map, const char *key);
+
 /* "a list", "a number" … for messages. */
 const char *node_kind_name(const struct node *node);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What stands in `retry`. */
+
 #include "base/check.h"
 #include "engine/flow/readers.h"
 #include "engine/flow/value.h"
@@ -11,7 +12,7 @@
 #define MAX_DELAY_DEFAULT_MS 3600000
 #define JITTER_DEFAULT       0.1
 
-void retry_begin(struct flow_retry *retry)
+static void set_defaults(struct flow_retry *retry)
 {
     *retry = (struct flow_retry){
         .present = true,
@@ -22,52 +23,64 @@ void retry_begin(struct flow_retry *retry)
     };
 }
 
-/* Evaluated before the first attempt: `retry` itself is not known there. */
-static struct expr_home home_of(const struct target *target, const char *key)
+/* The pause after an attempt may depend on it. */
+#define ROOTS_OF_PAUSE ROOTS_OF_ATTEMPT
+/* Computed before there is an attempt: `retry` is that of the flows around. */
+#define ROOTS_OF_PLAN (ROOT_ITEM | ROOT_ROUND)
+
+static struct flow_retry *retry_of(const struct target *target)
 {
-    return (struct expr_home){key, 0, target->draft};
+    return &target->draft->task->retry;
 }
 
 void key_attempts(struct compiler *c, const struct target *target, const struct node *value)
 {
-    struct expr_home home = home_of(target, "attempts");
+    struct expr_home home = home_of(target->draft, "attempts", ROOTS_OF_PLAN);
     target->draft->retry_attempts = value;
-    value_count(c, value, &home, 1, ATTEMPTS_MAX, &target->retry->attempts);
+    value_count(c, value, &home, 1, ATTEMPTS_MAX, &retry_of(target)->attempts);
 }
 
 void key_delay(struct compiler *c, const struct target *target, const struct node *value)
 {
-    struct expr_home home = home_of(target, "delay");
-    value_duration(c, value, &home, 0, &target->retry->delay_ms);
+    struct expr_home home = home_of(target->draft, "delay", ROOTS_OF_PAUSE);
+    value_duration(c, value, &home, 0, &retry_of(target)->delay_ms);
 }
 
 void key_max_delay(struct compiler *c, const struct target *target, const struct node *value)
 {
-    struct expr_home home = home_of(target, "max_delay");
-    value_duration(c, value, &home, 0, &target->retry->max_delay_ms);
+    struct expr_home home = home_of(target->draft, "max_delay", ROOTS_OF_PAUSE);
+    value_duration(c, value, &home, 0, &retry_of(target)->max_delay_ms);
 }
 
 void key_backoff(struct compiler *c, const struct target *target, const struct node *value)
 {
-    value_number(c, value, "backoff", 1, BACKOFF_MAX, &target->retry->backoff);
+    value_number(c, value, "backoff", 1, BACKOFF_MAX, &retry_of(target)->backoff);
 }
 
 void key_jitter(struct compiler *c, const struct target *target, const struct node *value)
 {
-    value_number(c, value, "jitter", 0, 1, &target->retry->jitter);
+    value_number(c, value, "jitter", 0, 1, &retry_of(target)->jitter);
 }
 
 void key_retry_if(struct compiler *c, const struct target *target, const struct node *value)
 {
-    const struct expr_home home = {"retry.if", ROOT_FAILURE | ROOT_RETRY, target->draft};
-    target->retry->only_if = value_condition(c, value, &home);
+    const struct expr_home home =
+        home_of(target->draft, "retry.if", ROOT_FAILURE | ROOTS_OF_ATTEMPT);
+    retry_of(target)->only_if = value_condition(c, value, &home);
 }
 
 void key_values(struct compiler *c, const struct target *target, const struct node *value)
 {
-    struct expr_home home = home_of(target, "values");
-    struct flow_retry *retry = target->retry;
+    struct expr_home home = home_of(target->draft, "values", ROOTS_OF_PLAN);
+    struct flow_retry *retry = retry_of(target);
     target->draft->retry_values = value;
+    if (target->draft->roots & ROOT_FAILURES) {
+        struct flow_problem *problem =
+            report_error(&c->report, value->key->span, "the `retry` of a revert has no `values`");
+        report_hint(&c->report, problem,
+                    "in a revert `retry.value` is the one that the task was run with");
+        return;
+    }
     if (value_is_expression(value)) {
         retry->values_expr = value_expression(c, value, &home);
         return;
@@ -95,12 +108,13 @@ static bool agrees(const struct flow_retry *retry)
                                         retry->attempts.value == (int64_t)retry->value_count);
 }
 
-void retry_end(struct compiler *c, const struct target *target, const struct node *node)
+static void check_attempts(struct compiler *c, const struct target *target, const struct node *node)
 {
     struct flow_problem *problem;
     const struct node *attempts = target->draft->retry_attempts;
     if (target->draft->retry_values) {
-        if ((target->retry->values || target->retry->values_expr) && !agrees(target->retry)) {
+        if ((retry_of(target)->values || retry_of(target)->values_expr) &&
+            !agrees(retry_of(target))) {
             problem = report_error(&c->report, attempts->key->span,
                                    "`values` says how many attempts there are, one per value");
             report_hint(&c->report, problem, "leave `attempts` out");
@@ -112,4 +126,11 @@ void retry_end(struct compiler *c, const struct target *target, const struct nod
         return;
     problem = report_error(&c->report, node->key->span, "`retry` needs `attempts` (or `values`)");
     report_hint(&c->report, problem, "`attempts: 3` means the first and two more");
+}
+
+void retry_read(struct compiler *c, const struct target *target, const struct node *value)
+{
+    set_defaults(retry_of(target));
+    language_read(c, IN_RETRY, value, target);
+    check_attempts(c, target, value);
 }

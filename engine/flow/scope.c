@@ -20,29 +20,31 @@ struct root_rule {
         "class", "message", "task", "attempt", "outcome", "exit", "signal", "status", "data",      \
             "stderr", "child"                                                                      \
     }
+#define PLACE_OF_ITEM  "in what a task with `foreach` does per item, and in the flow inside it"
+#define PLACE_OF_ROUND "in what a task with `repeat` does per round, and in the flow inside it"
 
 static const struct root_rule roots[] = {
     {"input", ROOT_ALWAYS, "everywhere", {NULL}},
     {"tasks", ROOT_ALWAYS, "everywhere", {NULL}},
-    {"job", ROOT_ALWAYS, "everywhere", {"id", "flow", "key", "priority", "posted_at"}},
+    {"job", ROOT_ALWAYS, "everywhere", {"id", "flow", "key", "priority", "posted_at", "state"}},
     {"retry",
      ROOT_RETRY,
      "in what is evaluated once per attempt (verb, with, env, cwd, timeout, expect, retry.if)",
      {"attempt", "value", "earlier"}},
-    {"result", ROOT_RESULT, "in `expect`", {NULL}},
-    {"failure", ROOT_FAILURE, "in `retry.if`", FAILURE_FIELDS},
+    {"result", ROOT_RESULT, "in `expect`, `repeat.until` and `revert`", {NULL}},
+    {"failure", ROOT_FAILURE, "in `retry.if`, `revert` and `finally`", FAILURE_FIELDS},
+    {"failures", ROOT_FAILURES, "in `revert`", {NULL}},
+    {"item", ROOT_ITEM, PLACE_OF_ITEM, {NULL}},
+    {"index", ROOT_ITEM, PLACE_OF_ITEM, {NULL}},
+    {"prev", ROOT_ROUND, PLACE_OF_ROUND, {NULL}},
+    {"round", ROOT_ROUND, PLACE_OF_ROUND, {NULL}},
 };
 
-static const char *const later_roots[] = {
-    "item", "index", "prev", "round", "started", "failures", "secrets", "env",
-};
-
-static const char *const task_fields[] = {"result", "failure", "state"};
+static const char *const later_roots[] = {"started", "secrets", "env"};
 
 #define ITEM_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Where the name number `index` of the path stands. */
-static struct span span_of(struct compiler *c, const struct use *use, size_t index)
+struct span scope_span(struct compiler *c, const struct use *use, size_t index)
 {
     struct text text = use->scalar->text;
     size_t begin = use->offset, len = use->names[0].len;
@@ -76,9 +78,8 @@ static void hint_word(struct compiler *c, struct flow_problem *problem, struct t
     buffer_done(&list);
 }
 
-/* Whether the name after `path` is one of `words`; reports it otherwise. */
-static void check_field(struct compiler *c, const struct use *use, size_t index, const char *path,
-                        const char *const *words, size_t count)
+void scope_check_field(struct compiler *c, const struct use *use, size_t index, const char *path,
+                       const char *const *words, size_t count)
 {
     if (use->count <= index)
         return;
@@ -86,7 +87,7 @@ static void check_field(struct compiler *c, const struct use *use, size_t index,
         if (text_equal(use->names[index], text_of(words[i])))
             return;
     struct flow_problem *problem =
-        report_error(&c->report, span_of(c, use, index), "`%s` has no `%.*s`", path,
+        report_error(&c->report, scope_span(c, use, index), "`%s` has no `%.*s`", path,
                      TEXT_ARG(use->names[index]));
     hint_word(c, problem, use->names[index], words, count);
 }
@@ -96,10 +97,20 @@ static void check_field(struct compiler *c, const struct use *use, size_t index,
 
 static void check_input(struct compiler *c, const struct use *use)
 {
-    if (use->count < 2 || c->inputs_are_bad || names_find(&c->inputs, use->names[1]))
+    if (c->inputs_are_bad)
         return;
+    /* The whole of it, or a computed member: any of them. */
+    for (size_t i = 0; use->count < 2 && i < c->flow->input_count; i++)
+        c->inputs_used[i] = true;
+    if (use->count < 2)
+        return;
+    const struct flow_input *input = names_find(&c->inputs, use->names[1]);
+    if (input) {
+        c->inputs_used[input - c->flow->inputs] = true;
+        return;
+    }
     struct flow_problem *problem =
-        report_error(&c->report, span_of(c, use, 1), "the input `%.*s` is not declared",
+        report_error(&c->report, scope_span(c, use, 1), "the input `%.*s` is not declared",
                      TEXT_ARG(use->names[1]));
     if (!report_takes_hint(&c->report, problem))
         return;
@@ -111,78 +122,88 @@ static void check_input(struct compiler *c, const struct use *use)
                     TEXT_ARG(use->names[1]));
 }
 
-/* ------------------------------------------------------------------------------------------- tasks
+/* --------------------------------------------------------------------- of tasks and those around
  */
 
-/* A task that exists but is not waited for. */
-static void report_not_awaited(struct compiler *c, const struct use *use, const struct draft *used)
+static bool has_values(const struct draft *draft)
 {
-    const struct level *level = used->level;
+    const struct flow_retry *retry = &draft->task->retry;
+    return retry->values || retry->values_expr || draft->retry_values;
+}
+
+static bool has(const struct draft *draft, unsigned bit)
+{
+    const struct flow_task *task = draft->task;
+    return bit == ROOT_ITEM    ? task->foreach.present
+           : bit == ROOT_ROUND ? task->repeat.present
+                               : task->retry.present;
+}
+
+static bool is_around(const struct draft *draft, bool (*what)(const struct draft *draft, unsigned),
+                      unsigned bit)
+{
+    for (draft = draft->around; draft; draft = draft->around)
+        if (what(draft, bit))
+            return true;
+    return false;
+}
+
+static void report_no_loop(struct compiler *c, const struct use *use, const struct root_rule *root)
+{
+    bool is_item = root->bit == ROOT_ITEM;
+    const char *key = is_item ? "foreach" : "repeat";
     struct flow_problem *problem;
-    struct span span = span_of(c, use, 1);
-    if (used == use->draft) {
-        problem = report_error(&c->report, span, "a task can't see itself in `tasks`");
-        if (use->roots & ROOT_RESULT)
-            report_hint(&c->report, problem, "its result is `result` here");
+    if (has(use->draft, root->bit)) {
+        problem = report_error(&c->report, scope_span(c, use, 0),
+                               "`%s` means nothing in `%s`, which is asked once, outside of `%s`",
+                               root->name, use->key, key);
+        report_hint(&c->report, problem,
+                    is_item ? "leave items out in the list: `foreach: ${ LIST.filter(item, …) }`; "
+                              "or put the task into `steps` under the `foreach`"
+                            : "put the task into `steps` under the `repeat`");
         return;
     }
-    problem = report_error(&c->report, span, "`%.*s` does not wait for `%.*s`",
-                           TEXT_ARG(use->draft->task->name), TEXT_ARG(used->task->name));
-    if (level->is_steps && used->number > use->draft->number)
-        report_hint(&c->report, problem, "`%.*s` comes later", TEXT_ARG(used->task->name));
-    else if (level_waits_for(level, used->number, use->draft->number))
-        report_hint(&c->report, problem, "`%.*s` itself waits for `%.*s`",
-                    TEXT_ARG(used->task->name), TEXT_ARG(use->draft->task->name));
-    else
-        report_hint(&c->report, problem, "add it to the task's `needs`");
+    problem =
+        report_error(&c->report, scope_span(c, use, 0), "`%s` means nothing in `%s`; it stands %s",
+                     root->name, use->key, root->place);
+    if (use->draft->level)
+        report_hint(&c->report, problem, "neither `%.*s` nor a task around it has a `%s`",
+                    TEXT_ARG(use->draft->task->name), key);
 }
 
-static void report_unknown_task(struct compiler *c, const struct use *use)
+static bool has_retry_values(const struct draft *draft, unsigned bit)
 {
-    struct flow_problem *problem = report_error(&c->report, span_of(c, use, 1),
-                                                "there is no task `%.*s`", TEXT_ARG(use->names[1]));
-    if (!report_takes_hint(&c->report, problem))
-        return;
-    struct text nearest = names_nearest(&c->top->names, use->names[1]);
-    if (nearest.data)
-        report_hint(&c->report, problem, "did you mean `%.*s`?", TEXT_ARG(nearest));
+    return has_values(draft);
 }
-
-static void check_tasks(struct compiler *c, const struct use *use)
-{
-    if (use->count < 2 || !c->top)
-        return;
-    const struct level *level = use->draft ? use->draft->level : c->top;
-    const struct draft *used = names_find(&level->names, use->names[1]);
-    if (!used) {
-        report_unknown_task(c, use);
-        return;
-    }
-    if (use->draft && !use->draft->is_bad &&
-        !level_waits_for(level, use->draft->number, used->number))
-        report_not_awaited(c, use, used);
-    check_field(c, use, 2, "tasks.NAME", task_fields, ITEM_COUNT(task_fields));
-}
-
-/* ------------------------------------------------------------------------------------------- retry
- */
 
 static void check_retry(struct compiler *c, const struct use *use)
 {
     struct flow_problem *problem;
-    const struct flow_retry *retry = &use->draft->task->retry;
-    if (!retry->present) {
-        problem = report_error(&c->report, span_of(c, use, 0),
+    bool is_own = use->roots & ROOT_RETRY && use->draft->task->retry.present;
+    if (!is_own && !is_around(use->draft, has, ROOT_RETRY)) {
+        problem = report_error(&c->report, scope_span(c, use, 0),
                                "`retry` means nothing here: the task has no `retry`");
         report_hint(&c->report, problem, "`retry: {attempts: N}` gives it one");
         return;
     }
-    if (use->count >= 2 && text_equal(use->names[1], TEXT("value")) && !use->draft->retry_values) {
+    if (use->count >= 2 && text_equal(use->names[1], TEXT("value")) &&
+        !(is_own && has_values(use->draft)) && !is_around(use->draft, has_retry_values, 0)) {
         problem =
-            report_error(&c->report, span_of(c, use, 1),
+            report_error(&c->report, scope_span(c, use, 1),
                          "`retry.value` means nothing here: the task's `retry` has no `values`");
         report_hint(&c->report, problem, "`retry: {values: [A, B]}` gives each attempt its own");
     }
+}
+
+/* Of these the task's own is meant, or the nearest around it. */
+static bool comes_from_around(const struct use *use, const struct root_rule *root)
+{
+    if (root->bit == ROOT_RETRY)
+        return use->roots & ROOT_RETRY || is_around(use->draft, has, ROOT_RETRY);
+    if (root->bit != ROOT_ITEM && root->bit != ROOT_ROUND)
+        return false;
+    return (use->roots & root->bit && has(use->draft, root->bit)) ||
+           is_around(use->draft, has, root->bit);
 }
 
 /* ------------------------------------------------------------------------------------------- roots
@@ -209,7 +230,7 @@ static void report_unknown_root(struct compiler *c, const struct use *use)
 {
     const char *words[ITEM_COUNT(roots)];
     struct text name = use->names[0];
-    struct span span = span_of(c, use, 0);
+    struct span span = scope_span(c, use, 0);
     for (size_t i = 0; i < ITEM_COUNT(later_roots); i++) {
         if (text_equal(name, text_of(later_roots[i]))) {
             report_error(&c->report, span, "not yet: `%s` comes with a later version",
@@ -224,7 +245,7 @@ static void report_unknown_root(struct compiler *c, const struct use *use)
     const char *nearest = nearest_word(name, words, ITEM_COUNT(roots));
     if (names_find(&c->inputs, name))
         report_hint(&c->report, problem, "the input is `input.%.*s`", TEXT_ARG(name));
-    else if (c->top && names_find(&c->top->names, name))
+    else if (c->job->nested && names_find(&c->job->nested->names, name))
         report_hint(&c->report, problem, "the task's result is `tasks.%.*s.result`",
                     TEXT_ARG(name));
     else if (nearest)
@@ -235,33 +256,49 @@ static void report_unknown_root(struct compiler *c, const struct use *use)
         report_hint(&c->report, problem, "text is written in quotes: '%.*s'", TEXT_ARG(name));
     else
         report_hint(&c->report, problem,
-                    "names begin with input, tasks, job, retry, result, failure");
+                    "names begin with input, tasks, job, retry, result, failure, item …");
+}
+
+/* `state` there is only when the job has ended. */
+static void check_job_state(struct compiler *c, const struct use *use)
+{
+    if (use->count < 2 || use->roots & ROOT_ENDED || !text_equal(use->names[1], TEXT("state")))
+        return;
+    report_error(&c->report, scope_span(c, use, 1), "`job.state` stands in `finally` only");
 }
 
 static void check_use(struct compiler *c, const struct use *use)
 {
     const struct root_rule *root = find_root(use->names[0]);
+    bool is_loop = root && (root->bit == ROOT_ITEM || root->bit == ROOT_ROUND);
     if (!root) {
         report_unknown_root(c, use);
         return;
     }
-    if (!(use->roots & root->bit)) {
-        report_error(&c->report, span_of(c, use, 0), "`%s` means nothing in `%s`; it stands %s",
+    if (is_loop && !comes_from_around(use, root)) {
+        report_no_loop(c, use, root);
+        return;
+    }
+    if (!is_loop && !(use->roots & root->bit) && !comes_from_around(use, root)) {
+        report_error(&c->report, scope_span(c, use, 0), "`%s` means nothing in `%s`; it stands %s",
                      root->name, use->key, root->place);
         return;
     }
     if (root->fields[0])
-        check_field(c, use, 1, root->name, root->fields, FIELDS_MAX);
+        scope_check_field(c, use, 1, root->name, root->fields, FIELDS_MAX);
     if (!strcmp(root->name, "input"))
         check_input(c, use);
     else if (!strcmp(root->name, "tasks"))
-        check_tasks(c, use);
+        scope_check_tasks(c, use);
+    else if (!strcmp(root->name, "job"))
+        check_job_state(c, use);
     else if (root->bit == ROOT_RETRY)
         check_retry(c, use);
 }
 
 void scope_check(struct compiler *c)
 {
+    c->inputs_used = arena_calloc(&c->scratch, c->flow->input_count + 1, sizeof(bool));
     /* Beyond what is listed nothing is gained, and finding places takes time. */
     for (size_t i = 0; i < c->use_count && !report_is_full(&c->report); i++)
         check_use(c, &c->uses[i]);

@@ -11,8 +11,14 @@
 struct expr_home {
     const char *key;           /* for messages */
     unsigned roots;            /* root_bit it may use beside those that always stand */
-    const struct draft *draft; /* NULL: the file's own */
+    const struct draft *draft; /* whose names it sees */
 };
+
+/* The home of what stands under `key` of a task. */
+static inline struct expr_home home_of(const struct draft *draft, const char *key, unsigned roots)
+{
+    return (struct expr_home){key, roots | draft->roots, draft->scope};
+}
 
 /* Whether `name` is a NAME. */
 bool value_is_name(struct text name);
@@ -27,6 +33,9 @@ const struct template *value_text(struct compiler *c, const struct node *node,
                                   const struct expr_home *home, bool takes_scalars);
 /* Any value, with expressions in its strings. */
 const struct template *value_data(struct compiler *c, const struct node *node,
+                                  const struct expr_home *home);
+/* A list or an object, or one expression alone. */
+const struct template *value_list(struct compiler *c, const struct node *node,
                                   const struct expr_home *home);
 /* One expression alone, `${ … }`; NULL without a report when the text is anything else. */
 const struct expr *value_expression(struct compiler *c, const struct node *node,

@@ -305,6 +305,30 @@ static const struct expr *compile_alone(struct compiler *c, const struct node *n
     return alone;
 }
 
+const struct template *value_list(struct compiler *c, const struct node *node,
+                                  const struct expr_home *home)
+{
+    if (node->kind == NODE_LIST || node->kind == NODE_MAP)
+        return value_data(c, node, home);
+    if (!value_is_expression(node)) {
+        struct flow_problem *problem = report_error(
+            &c->report, node->span, "`%s` takes a list, or an expression that gives one, not %s",
+            home->key, node_kind_name(node));
+        if (node->kind == NODE_STRING)
+            report_hint(&c->report, problem, "an expression stands in `${ }`");
+        return NULL;
+    }
+    size_t skipped;
+    struct text text = trimmed(node->text, &skipped);
+    const struct template *template = compile_part(c, c->arena, node, text, skipped, home, false);
+    if (template && !template_alone(template)) {
+        report_error(&c->report, node->span, "`%s` takes one expression alone, `${ … }`",
+                     home->key);
+        return NULL;
+    }
+    return template;
+}
+
 const struct expr *value_expression(struct compiler *c, const struct node *node,
                                     const struct expr_home *home)
 {

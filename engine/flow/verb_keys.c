@@ -9,7 +9,7 @@
 /* Evaluated once per attempt. */
 static struct expr_home attempt_home(const struct target *target, const char *key)
 {
-    return (struct expr_home){key, ROOT_RETRY, target->draft};
+    return home_of(target->draft, key, ROOTS_OF_ATTEMPT);
 }
 
 static void read_text_run(struct compiler *c, const struct target *target, const struct node *value)
@@ -156,4 +156,35 @@ void key_noop(struct compiler *c, const struct target *target, const struct node
     if (value->kind != NODE_MAP && value->kind != NODE_LIST)
         report_hint(&c->report, problem, "a task that gives a value is `set: %.*s`",
                     TEXT_ARG(value->text));
+}
+
+/* ------------------------------------------------------------------------------------ nested flow
+ */
+
+static void read_flow(struct compiler *c, const struct target *target, const struct node *value,
+                      bool is_steps)
+{
+    struct draft *draft = target->draft;
+    if (draft->nested) {
+        report_error(&c->report, value->key->span,
+                     "a flow has either `tasks` or `steps`, not both");
+        return;
+    }
+    draft->nested = tasks_read(c, value, is_steps, draft);
+}
+
+void key_tasks(struct compiler *c, const struct target *target, const struct node *value)
+{
+    read_flow(c, target, value, false);
+}
+
+void key_steps(struct compiler *c, const struct target *target, const struct node *value)
+{
+    read_flow(c, target, value, true);
+}
+
+void key_output(struct compiler *c, const struct target *target, const struct node *value)
+{
+    struct expr_home home = home_of(target->draft, "output", ROOTS_OF_ATTEMPT | ROOT_INSIDE);
+    target->draft->output = value_data(c, value, &home);
 }
