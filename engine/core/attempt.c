@@ -306,7 +306,7 @@ void attempt_succeeded(struct core *core, struct unit *unit, struct text result_
         return;
     }
     job->open->records_step = true;
-    if (stderr_tail.data && unit->kind != UNIT_JOB)
+    if (stderr_tail.len && unit->kind != UNIT_JOB)
         save_unit(job, unit)->stderr_tail = arena_text(&job->open->arena, stderr_tail);
     unit_succeed(core, unit, result_json, note);
 }
@@ -329,7 +329,7 @@ void attempt_failed(struct core *core, struct unit *unit, struct text failure,
     deadlines_cancel(&core->deadlines, &unit->due);
     job->open->records_step = true;
     unit->result = TEXT_NONE;
-    if (stderr_tail.data && unit->kind != UNIT_JOB)
+    if (stderr_tail.len && unit->kind != UNIT_JOB)
         save_unit(job, unit)->stderr_tail = arena_text(&job->open->arena, stderr_tail);
     if (!may_retry || !retry_wanted(core, unit, &unit->plan->retry, unit->attempt, failure)) {
         unit_fail(core, unit, failure, class);

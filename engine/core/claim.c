@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "engine/core/core_private.h"
 
-#define CLAIMS_AT_ONCE  256 /* on the way to RUNNING */
+#define CLAIMS_AT_ONCE  512 /* on the way to RUNNING */
 #define RESERVE_PARTS   16  /* one in so many slots is kept for a departed boot's jobs */
 #define TRIES_MAX       2   /* readings of a row that keeps changing */
 #define BUSY_TRIES_MAX  40
@@ -14,6 +14,7 @@
 #define SKIP_TAKEN_MS   300
 #define SKIP_HELD_MS    1000
 #define SKIP_STRANGE_MS 60000
+#define SKIP_LEFT_MS    2000 /* longer than an answer of the store is under way */
 #define SKIPS_MAX       100000
 
 /* --------------------------------------------------------------------- jobs to be left alone */
@@ -25,7 +26,7 @@ static void forget_skip(struct core *core, struct skip *skip)
     free(skip);
 }
 
-void claim_skip(struct core *core, const struct card *card, int64_t pause_ms)
+static struct skip *take_skip(struct core *core, const struct card *card, int64_t pause_ms)
 {
     struct skip *skip = NULL;
     HASH_FIND(hh, core->skips, &card->job, sizeof card->job, skip);
@@ -40,6 +41,27 @@ void claim_skip(struct core *core, const struct card *card, int64_t pause_ms)
     if (card->ready_at_us > skip->ready_at_us)
         skip->ready_at_us = card->ready_at_us;
     skip->until_ms = core->now_ms + pause_ms;
+    return skip;
+}
+
+void claim_skip(struct core *core, const struct card *card, int64_t pause_ms)
+{
+    take_skip(core, card, pause_ms)->has_left = false;
+}
+
+void claim_left(struct core *core, const struct card *card)
+{
+    while (core->skip_list && core->skip_list->until_ms <= core->now_ms)
+        forget_skip(core, core->skip_list);
+    take_skip(core, card, SKIP_LEFT_MS)->has_left = true;
+}
+
+bool claim_has_left(struct core *core, const struct card *card)
+{
+    struct skip *skip = NULL;
+    HASH_FIND(hh, core->skips, &card->job, sizeof card->job, skip);
+    return skip && skip->has_left && skip->until_ms > core->now_ms &&
+           card->ready_at_us <= skip->ready_at_us;
 }
 
 static bool is_skipped(struct core *core, const struct card *card)
@@ -132,6 +154,7 @@ static const struct card *shard_head(struct core *core, struct shard *shard)
         if (!hold_find(core, &card->job) && !is_skipped(core, card))
             return card;
         shard->next_card++;
+        shard_taken(core, shard);
     }
     return NULL;
 }
@@ -169,9 +192,7 @@ void claim_fill(struct core *core)
             return;
         struct job *job = new_candidate(core, &shard->cards[shard->next_card++]);
         read_row(core, job);
-        if (shard->next_card * 2 > shard->card_count &&
-            shard->card_count * 2 >= (size_t)core->options.window)
-            shard_drained(core, shard);
+        shard_taken(core, shard);
     }
 }
 

@@ -96,6 +96,7 @@ struct shard {
     size_t card_count;
     size_t card_capacity;
     size_t next_card; /* cards before it were looked at */
+    bool is_deep;     /* more rows wait than the window holds */
     struct suspect *suspects;
     size_t suspect_count;
     struct deadline due;
@@ -215,6 +216,7 @@ struct skip {
     struct uuid job;
     int64_t ready_at_us; /* of the placement */
     int64_t until_ms;
+    bool has_left;            /* it was in our hands: nobody needs to look for it */
     struct skip *prev, *next; /* in the order they came */
     UT_hash_handle hh;
 };
@@ -307,8 +309,8 @@ void shard_cards(struct core *core, const struct core_event *event);
 /* Whether the rows were a shard's. */
 bool shard_rows(struct core *core, const struct core_event *event);
 void shard_due(struct core *core, struct shard *shard);
-/* Looks again soon: the shard runs dry. */
-void shard_drained(struct core *core, struct shard *shard);
+/* Cards were looked at (`next_card` grew): looks again soon when the shard runs dry. */
+void shard_taken(struct core *core, struct shard *shard);
 
 /* claim.c */
 extern const struct machine hold_machine;
@@ -321,6 +323,9 @@ void claim_claimed(struct core *core, struct job *job, const struct core_event *
 void claim_loaded(struct core *core, struct job *job, const struct core_event *event);
 void claim_due(struct core *core, struct job *job);
 void claim_skip(struct core *core, const struct card *card, int64_t pause_ms);
+/* The job ended or was given back: what was read of this placement before is no news. */
+void claim_left(struct core *core, const struct card *card);
+bool claim_has_left(struct core *core, const struct card *card);
 
 /* late.c */
 void late_begin(struct core *core);

@@ -81,6 +81,8 @@ static void forget_save(struct core *core, struct job *job)
 
 void hold_free(struct core *core, struct job *job)
 {
+    if (job->hold == HOLD_LEAVING)
+        claim_left(core, &job->card);
     hold_move(core, job, HOLD_GONE);
     tree_free(core, job);
     if (job->wants_save)

@@ -10,6 +10,7 @@
 #include "engine/core/core_private.h"
 
 #define LIST_PAUSE_MS    10    /* between two listings of one shard: a burst of posts is one */
+#define LIST_BUSY_MS     100   /* while it has cards that nobody looked at: most changes are ours */
 #define REPAIR_BUSY_MS   1000  /* between two repairs of a shard that has cards */
 #define REPAIR_IDLE_MS   10000 /* and of an empty one: late work finds what was never placed */
 #define REPAIR_SOON_MS   20    /* after it ran dry */
@@ -50,12 +51,19 @@ static void list(struct core *core, struct shard *shard, bool repairs)
     effect->u.shard.shard = shard->key.number;
 }
 
+/* When a change is looked at. */
+static int64_t list_due_ms(const struct shard *shard)
+{
+    bool is_busy = shard->next_card < shard->card_count;
+    return shard->listed_ms + (is_busy ? LIST_BUSY_MS : LIST_PAUSE_MS);
+}
+
 /* Sets the due time of what an idle shard wants next. */
 static void arm(struct core *core, struct shard *shard)
 {
     int64_t due_ms = shard->repair_due_ms;
-    if (shard->changed && shard->listed_ms + LIST_PAUSE_MS < due_ms)
-        due_ms = shard->listed_ms + LIST_PAUSE_MS;
+    if (shard->changed && list_due_ms(shard) < due_ms)
+        due_ms = list_due_ms(shard);
     deadlines_set(&core->deadlines, &shard->due, due_ms);
 }
 
@@ -64,7 +72,7 @@ static void look(struct core *core, struct shard *shard)
     if (shard->state != SYNC_IDLE)
         return;
     bool repairs = core->now_ms >= shard->repair_due_ms && core->store_up;
-    if (repairs || (shard->changed && core->now_ms >= shard->listed_ms + LIST_PAUSE_MS)) {
+    if (repairs || (shard->changed && core->now_ms >= list_due_ms(shard))) {
         list(core, shard, repairs);
         return;
     }
@@ -115,13 +123,22 @@ void shard_changed(struct core *core, const struct core_event *event)
     look(core, shard);
 }
 
-void shard_drained(struct core *core, struct shard *shard)
+static void repair_soon(struct core *core, struct shard *shard)
 {
     int64_t soon_ms = core->now_ms + REPAIR_SOON_MS;
     if (shard->repair_due_ms <= soon_ms)
         return;
     shard->repair_due_ms = soon_ms;
     if (shard->state == SYNC_IDLE)
+        arm(core, shard);
+}
+
+void shard_taken(struct core *core, struct shard *shard)
+{
+    size_t left = shard->card_count - shard->next_card;
+    if (shard->is_deep && left * 2 < (size_t)core->options.window)
+        repair_soon(core, shard);
+    if (left == 0 && shard->changed && shard->state == SYNC_IDLE)
         arm(core, shard);
 }
 
@@ -248,8 +265,20 @@ static bool has_card(const struct shard *shard, const struct card *card)
                    (int (*)(const void *, const void *))card_compare) != NULL;
 }
 
+/* The shard is deep when the window was full of rows and some of them had to be dealt: what stands
+ * behind them waits for room. */
+static void judge_depth(struct core *core, struct shard *shard, const struct job_row *rows,
+                        size_t count, uint64_t placed_before)
+{
+    size_t ready = 0;
+    for (size_t i = 0; i < count; i++)
+        ready += rows[i].state == JOB_READY;
+    shard->is_deep = ready >= (size_t)core->options.window && core->counts.placed > placed_before;
+}
+
 static void compare(struct core *core, struct shard *shard, struct job_row *rows, size_t count)
 {
+    uint64_t placed_before = core->counts.placed;
     qsort(rows, count, sizeof *rows, compare_rows);
     struct suspect kept[SUSPECTS_MAX];
     size_t kept_count = 0;
@@ -263,9 +292,10 @@ static void compare(struct core *core, struct shard *shard, struct job_row *rows
         struct card card = card_of_row(&rows[i]);
         bool wants_card = job_state_is_claimable(rows[i].state) && rows[i].format <= FORMAT_NOW;
         if (wants_card && !rows[i].is_recent && !hold_find(core, &card.job) &&
-            !has_card(shard, &card))
+            !claim_has_left(core, &card) && !has_card(shard, &card))
             emit_card(core, EFFECT_PLACE, &card);
     }
+    judge_depth(core, shard, rows, count, placed_before);
     free(shard->suspects);
     shard->suspects = kept_count ? xcalloc(kept_count, sizeof kept[0]) : NULL;
     shard->suspect_count = kept_count;
