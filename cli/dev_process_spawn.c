@@ -2,10 +2,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,9 +44,33 @@ static void free_environment(char **list)
     free(list);
 }
 
+/* A root folder that is closed to everybody but root (a chroot made with mktemp) would hide every
+ * program from the user. Then the right to search folders is kept, and no other. */
+static int keep_search_right(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {0};
+    uint32_t right = 1u << CAP_DAC_READ_SEARCH;
+    data[0] = (struct __user_cap_data_struct){right, right, right};
+    if (syscall(SYS_capset, &header, data))
+        return errno;
+    return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH, 0, 0) ? errno : 0;
+}
+
+static bool is_root_closed(void)
+{
+    struct stat status;
+    return stat("/", &status) == 0 && !(status.st_mode & S_IXOTH);
+}
+
 static int become_user(uid_t uid, gid_t gid)
 {
-    return setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid) ? errno : 0;
+    bool is_closed = is_root_closed();
+    if (is_closed && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        return errno;
+    if (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid))
+        return errno;
+    return is_closed ? keep_search_right() : 0;
 }
 
 /* In the child: from here on the only way back is an errno through the pipe. */
