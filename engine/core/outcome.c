@@ -24,7 +24,7 @@ static void fail(struct core *core, struct unit *unit, const struct step_end *en
         .task = unit->path,
         .attempt = is_revert ? unit->revert_attempt : unit->attempt,
         .unknown = end->is_lost || was_killed(unit),
-        .exit = end->exit_code,
+        .exit = end->status ? -1 : end->exit_code,
         .signal = end->signal,
         .status = end->status,
         .stderr_tail = end->err,
