@@ -160,7 +160,8 @@ bool dev_user_can_write(uid_t uid, gid_t gid, const char *folder)
     int status = -1;
     pid_t pid = fork();
     if (pid == 0)
-        _exit(become_user(uid, gid) || access(folder, W_OK | X_OK) ? 1 : 0);
+        _exit(become_user(uid, gid) || faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) ? 1
+                                                                                            : 0);
     if (pid < 0)
         return false;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
