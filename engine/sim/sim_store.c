@@ -166,7 +166,7 @@ static void kill_backend(struct sim_conn *conn)
     if (link->is_frozen)
         link->breaks_at_thaw = true;
     else if (!link->is_gone)
-        store_link_broken(link, true);
+        store_link_broken(link);
 }
 
 static void end_blockers(void *object, uint64_t arg)
@@ -283,12 +283,6 @@ static void executed(void *object, uint64_t arg)
     }
 }
 
-/* Whether a busy row is waited for rather than skipped. */
-static bool will_wait(struct sim_statement *statement, struct sim_item *item)
-{
-    return statement->count == 1 && (item->is_alone || sim_permille(statement->store->world, 500));
-}
-
 /* Locks from `statement->locking` on; stops where a row must be waited for. */
 static void lock_rows(struct sim_statement *statement)
 {
@@ -303,7 +297,7 @@ static void lock_rows(struct sim_statement *statement)
         if (!job->locker || job->locker == statement) {
             job->locker = statement;
             item->is_locked = true;
-        } else if (will_wait(statement, item)) {
+        } else if (item->is_alone) {
             wait_for_row(statement, job);
             return;
         } else {
@@ -384,20 +378,20 @@ void store_send(struct sim_statement *statement)
 
 static void kill_connections(struct sim_store_link *link)
 {
-    struct sim_conn *conns[2] = {link->work, link->read};
-    for (int i = 0; i < 2; i++) {
-        if (!conns[i])
+    for (int i = 0; i < CONNS; i++) {
+        struct sim_conn *conn = link->conns[i];
+        if (!conn)
             continue;
-        conns[i]->is_dead = true;
-        for (struct sim_statement *at = conns[i]->first; at; at = at->next_in_conn) {
+        conn->is_dead = true;
+        for (struct sim_statement *at = conn->first; at; at = at->next_in_conn) {
             if (at->stage < STAGE_DONE)
                 store_abort(at);
         }
     }
     if (link->is_frozen)
         link->breaks_at_thaw = true;
-    else if (!link->is_gone && link->work)
-        store_link_broken(link, true);
+    else if (!link->is_gone)
+        store_link_broken(link);
 }
 
 void sim_store_down(struct sim_store *store)
@@ -432,18 +426,23 @@ void sim_store_unblock(struct sim_store *store, struct sim_job *job)
     unlock_row(store, job);
 }
 
+static bool stop_mid_message(struct sim_conn *conn)
+{
+    for (struct sim_statement *at = conn ? conn->first : NULL; at; at = at->next_in_conn) {
+        if (at->stage < STAGE_STUCK && at->kind != STATEMENT_LOAD) {
+            at->mid_message = true;
+            return true;
+        }
+    }
+    return false;
+}
+
 void sim_store_freeze(struct sim_store_link *link, int mid_permille)
 {
     link->is_frozen = true;
-    if (!link->work || !sim_permille(link->store->world, mid_permille))
-        return;
-    for (struct sim_statement *at = link->work->first; at; at = at->next_in_conn) {
-        if (at->stage < STAGE_STUCK && at->kind != STATEMENT_LOAD) {
-            at->mid_message = true;
-            sim_count(link->store->world, COUNT_MID_MESSAGE);
-            return;
-        }
-    }
+    if (sim_permille(link->store->world, mid_permille) &&
+        (stop_mid_message(link->conns[CONN_WORK]) || stop_mid_message(link->conns[CONN_SIDE])))
+        sim_count(link->store->world, COUNT_MID_MESSAGE);
 }
 
 static void unstick(struct sim_conn *conn)
@@ -462,11 +461,13 @@ void sim_store_thaw(struct sim_store_link *link)
     link->is_frozen = false;
     if (link->breaks_at_thaw) {
         link->breaks_at_thaw = false;
-        store_link_broken(link, true);
+        store_link_broken(link);
         return;
     }
-    if (link->work)
-        unstick(link->work);
+    for (int i = 0; i < CONNS; i++) {
+        if (link->conns[i])
+            unstick(link->conns[i]);
+    }
     for (int kind = 0; kind <= STATEMENT_READ; kind++)
         store_flush(link, (enum statement_kind)kind);
 }

@@ -2,8 +2,9 @@
 /* A Postgres that lies as Postgres may: the store at the level of storage.h, in virtual time.
  *
  * One `struct sim_store` is the server: rows, row locks, transactions. A `struct sim_store_link` is
- * one client (an engine's `struct storage`), with a work connection for what writes and loads and a
- * read connection for lists. A statement goes through stages:
+ * one client (an engine's `struct storage`), with a work connection for what writes and loads, a
+ * read connection for lists, and a side connection for statements that wait for a row. A statement
+ * goes through stages:
  *
  *   sent      on its way; its connection delivers in order
  *   started   the snapshot is taken: what it merely reads is as of now

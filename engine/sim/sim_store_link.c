@@ -30,7 +30,8 @@ static enum statement_kind kind_of(enum effect_kind kind)
 
 static void append(struct sim_store_link *link, struct sim_item *item)
 {
-    struct sim_item **end = &link->pending[kind_of(item->effect.kind)];
+    enum statement_kind kind = kind_of(item->effect.kind);
+    struct sim_item **end = item->is_alone ? &link->alone[kind] : &link->pending[kind];
     while (*end)
         end = &(*end)->next;
     item->next = NULL;
@@ -81,8 +82,7 @@ static bool may_join(const struct sim_statement *statement, const struct sim_ite
 {
     if (statement->count == 0)
         return true;
-    if (item->is_alone || statement->items->is_alone || statement->kind == STATEMENT_READ ||
-        statement->count >= STATEMENT_ITEMS_MAX)
+    if (statement->kind == STATEMENT_READ || statement->count >= STATEMENT_ITEMS_MAX)
         return false;
     for (const struct sim_item *at = statement->items; at; at = at->next) {
         if (uuid_equal(item_job(at), item_job(item)))
@@ -91,13 +91,14 @@ static bool may_join(const struct sim_statement *statement, const struct sim_ite
     return true;
 }
 
-static struct sim_statement *new_statement(struct sim_store_link *link, enum statement_kind kind)
+static struct sim_statement *new_statement(struct sim_store_link *link, enum statement_kind kind,
+                                           enum conn_index conn)
 {
     struct sim_statement *statement =
         arena_calloc(&link->store->world->arena, 1, sizeof *statement);
     statement->store = link->store;
     statement->kind = kind;
-    statement->conn = kind == STATEMENT_READ ? link->read : link->work;
+    statement->conn = link->conns[conn];
     if (link->hold_next && (kind == STATEMENT_CLAIM || kind == STATEMENT_SAVE)) {
         statement->mid_message = true;
         link->hold_next = false;
@@ -105,9 +106,10 @@ static struct sim_statement *new_statement(struct sim_store_link *link, enum sta
     return statement;
 }
 
-static void flush_one(struct sim_store_link *link, enum statement_kind kind)
+static void flush_batch(struct sim_store_link *link, enum statement_kind kind)
 {
-    struct sim_statement *statement = new_statement(link, kind);
+    struct sim_statement *statement =
+        new_statement(link, kind, kind == STATEMENT_READ ? CONN_READ : CONN_WORK);
     while (link->pending[kind] && may_join(statement, link->pending[kind])) {
         struct sim_item *item = link->pending[kind];
         link->pending[kind] = item->next;
@@ -118,11 +120,24 @@ static void flush_one(struct sim_store_link *link, enum statement_kind kind)
     store_send(statement);
 }
 
+static void flush_alone(struct sim_store_link *link, enum statement_kind kind)
+{
+    struct sim_statement *statement = new_statement(link, kind, CONN_SIDE);
+    struct sim_item *item = link->alone[kind];
+    link->alone[kind] = item->next;
+    add_sorted(statement, item);
+    link->alone_in_flight[kind] = true;
+    store_send(statement);
+}
+
 void store_flush(struct sim_store_link *link, enum statement_kind kind)
 {
-    while (link->work && !link->is_frozen && !link->is_gone && link->pending[kind] &&
-           (kind >= STATEMENT_BATCHED || !link->in_flight[kind]))
-        flush_one(link, kind);
+    if (!link->conns[CONN_WORK] || link->is_frozen || link->is_gone)
+        return;
+    while (link->pending[kind] && (kind >= STATEMENT_BATCHED || !link->in_flight[kind]))
+        flush_batch(link, kind);
+    if (kind < STATEMENT_BATCHED && link->alone[kind] && !link->alone_in_flight[kind])
+        flush_alone(link, kind);
 }
 
 /* ----------------------------------------------------------------------------------------- answers
@@ -195,7 +210,9 @@ void store_answer(struct sim_statement *statement)
     }
     if (link->is_gone || !conn->is_open)
         return;
-    if (statement->kind < STATEMENT_BATCHED)
+    if (conn == link->conns[CONN_SIDE])
+        link->alone_in_flight[statement->kind] = false;
+    else if (statement->kind < STATEMENT_BATCHED)
         link->in_flight[statement->kind] = false;
     store_flush(link, statement->kind);
 }
@@ -222,8 +239,8 @@ static void try_connect(void *object, uint64_t tries)
         try_later(link);
         return;
     }
-    link->work = new_conn(link);
-    link->read = new_conn(link);
+    for (int i = 0; i < CONNS; i++)
+        link->conns[i] = new_conn(link);
     tell_state(link, EVENT_STORE_UP);
     for (int kind = 0; kind <= STATEMENT_READ; kind++)
         store_flush(link, (enum statement_kind)kind);
@@ -284,40 +301,46 @@ static void tell_unknown(struct sim_store_link *link, struct sim_statement *firs
     }
 }
 
-void store_link_broken(struct sim_store_link *link, bool server_gone)
+static void cut_conns(struct sim_store_link *link)
 {
-    struct sim_conn *work = link->work, *read = link->read;
-    if (!work)
+    for (int i = 0; i < CONNS; i++) {
+        if (link->conns[i])
+            cut_conn(link->conns[i]);
+        link->conns[i] = NULL;
+    }
+}
+
+void store_link_broken(struct sim_store_link *link)
+{
+    struct sim_statement *first[CONNS];
+    if (!link->conns[CONN_WORK])
         return;
-    cut_conn(work);
-    cut_conn(read);
-    link->work = link->read = NULL;
+    for (int i = 0; i < CONNS; i++)
+        first[i] = link->conns[i]->first;
+    cut_conns(link);
     memset(link->in_flight, 0, sizeof link->in_flight);
+    memset(link->alone_in_flight, 0, sizeof link->alone_in_flight);
     tell_state(link, EVENT_STORE_DOWN);
-    tell_unknown(link, work->first);
-    tell_unknown(link, read->first);
+    for (int i = 0; i < CONNS; i++)
+        tell_unknown(link, first[i]);
     try_later(link);
 }
 
 void sim_store_break(struct sim_store_link *link)
 {
-    if (link->is_gone || !link->work)
+    if (link->is_gone || !link->conns[CONN_WORK])
         return;
     sim_count(link->store->world, COUNT_STORE_CUT);
     if (link->is_frozen)
         link->breaks_at_thaw = true;
     else
-        store_link_broken(link, false);
+        store_link_broken(link);
 }
 
 void sim_store_leave(struct sim_store_link *link)
 {
     link->is_gone = true;
-    if (link->work) {
-        cut_conn(link->work);
-        cut_conn(link->read);
-    }
-    link->work = link->read = NULL;
+    cut_conns(link);
 }
 
 void sim_store_hold_next(struct sim_store_link *link)

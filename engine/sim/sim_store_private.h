@@ -63,12 +63,16 @@ struct sim_conn {
     int64_t answer_us;                  /* of the newest message to the client */
 };
 
+enum conn_index { CONN_WORK, CONN_READ, CONN_SIDE, CONNS };
+
 struct sim_store_link {
     struct sim_store *store;
     struct sim_listener listener;
-    struct sim_conn *work, *read;                 /* NULL: not connected */
+    struct sim_conn *conns[CONNS];                /* NULL: not connected */
     struct sim_item *pending[STATEMENT_READ + 1]; /* lists, in order */
+    struct sim_item *alone[STATEMENT_READ];       /* were busy: each goes by itself and waits */
     bool in_flight[STATEMENT_READ];
+    bool alone_in_flight[STATEMENT_READ];
     bool is_gone;
     bool is_frozen;
     bool breaks_at_thaw; /* its backend was ended while it was frozen */
@@ -114,7 +118,7 @@ void store_flush(struct sim_store_link *link, enum statement_kind kind);
 /* The answers of a committed statement reach the client, or not. */
 void store_answer(struct sim_statement *statement);
 /* The client notices that its connections are broken. */
-void store_link_broken(struct sim_store_link *link, bool server_gone);
+void store_link_broken(struct sim_store_link *link);
 
 /* sim_store.c */
 void store_send(struct sim_statement *statement);

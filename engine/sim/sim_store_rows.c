@@ -101,7 +101,7 @@ static void apply_claim(struct sim_store *store, struct sim_item *item)
     }
     decide_claim(item, CLAIM_OK);
     item->answer.u.claim.row = store_row_now(store, job);
-    item->answer.u.claim.state_before = is_mine ? job->row.state : job->claimed_from;
+    item->answer.u.claim.state_before = job->claimed_from;
 }
 
 /* ------------------------------------------------------------------------------------------- load
