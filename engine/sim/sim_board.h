@@ -117,6 +117,8 @@ void sim_board_leave(struct sim_board_link *link);
 struct uuid sim_board_boot(const struct sim_board_link *link);
 /* Whether that session has ended at the server. */
 bool sim_board_has_ended(const struct sim_board_link *link);
+/* Whether a request was applied and is not answered yet. */
+bool sim_board_is_applied(const struct sim_board_link *link);
 /* Requests not answered yet. */
 size_t sim_board_unanswered(const struct sim_board_link *link);
 

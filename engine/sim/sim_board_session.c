@@ -227,6 +227,7 @@ static void try_line(void *object, uint64_t line)
     }
     link->is_connected = true;
     link->line++;
+    link->arrival_us = link->answer_us = 0; /* what is late on the old one delays nothing here */
     after(link, sim_delay_us(world_of(link), &link->board->options.network),
           link->session ? greet_again : make_session, link->line);
 }
@@ -412,6 +413,14 @@ void sim_board_leave(struct sim_board_link *link)
     link->is_gone = true;
     link->is_connected = false;
     link->line++;
+}
+
+bool sim_board_is_applied(const struct sim_board_link *link)
+{
+    const struct sim_request *at = link->session ? link->session->first : NULL;
+    while (at && at->stage != REQUEST_APPLIED)
+        at = at->next;
+    return at != NULL;
 }
 
 struct uuid sim_board_boot(const struct sim_board_link *link)

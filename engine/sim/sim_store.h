@@ -130,6 +130,11 @@ void sim_store_leave(struct sim_store_link *link);
 /* Requests not answered yet. */
 size_t sim_store_unanswered(const struct sim_store_link *link);
 
+/* Whether a statement of the link waits for a row. */
+bool sim_store_is_waiting(const struct sim_store_link *link);
+/* Whether all that was asked for is carried out and merely not answered yet. */
+bool sim_store_is_carried_out(const struct sim_store_link *link);
+
 /* For tests: a stranger's transaction holds the row's lock until it lets go. */
 void sim_store_block(struct sim_store *store, struct sim_job *job);
 void sim_store_unblock(struct sim_store *store, struct sim_job *job);

@@ -343,6 +343,34 @@ void sim_store_leave(struct sim_store_link *link)
     cut_conns(link);
 }
 
+bool sim_store_is_waiting(const struct sim_store_link *link)
+{
+    for (int i = 0; i < CONNS; i++) {
+        const struct sim_statement *at = link->conns[i] ? link->conns[i]->first : NULL;
+        for (; at; at = at->next_in_conn) {
+            if (at->waits)
+                return true;
+        }
+    }
+    return false;
+}
+
+bool sim_store_is_carried_out(const struct sim_store_link *link)
+{
+    for (int kind = 0; kind <= STATEMENT_READ; kind++) {
+        if (link->pending[kind] || (kind < STATEMENT_BATCHED && link->alone[kind]))
+            return false;
+    }
+    for (int i = 0; i < CONNS; i++) {
+        const struct sim_statement *at = link->conns[i] ? link->conns[i]->first : NULL;
+        for (; at; at = at->next_in_conn) {
+            if (at->stage < STAGE_DONE)
+                return false;
+        }
+    }
+    return true;
+}
+
 void sim_store_hold_next(struct sim_store_link *link)
 {
     link->hold_next = true;
