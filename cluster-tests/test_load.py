@@ -27,6 +27,7 @@ def mend(cluster, name, how):
         return
     until(lambda: not alive(cluster.pids[name]), f"the end of {name}", 30)
     cluster.start(name)
+    cluster.await_started(name)
 
 
 def open_jobs(cluster, jobs):
