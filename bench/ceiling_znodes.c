@@ -67,7 +67,7 @@ static struct multi *new_multi(struct znodes *znodes, int *left)
     return multi;
 }
 
-static void send(struct multi *multi)
+static void send_multi(struct multi *multi)
 {
     multi->znodes->multis++;
     multi->znodes->ops += (uint64_t)multi->count;
@@ -83,7 +83,7 @@ static struct multi *room_for(struct multi *multi, int ops)
     if (multi->count + ops <= OPS_MAX)
         return multi;
     struct multi *next = new_multi(multi->znodes, multi->left);
-    send(multi);
+    send_multi(multi);
     return next;
 }
 
@@ -108,7 +108,7 @@ void znodes_place(struct znodes *znodes, const struct job *jobs, size_t count, i
         card_path(znodes, &jobs[i], multi->paths[multi->count]);
         add_create(multi, CARD_BYTES, ZOO_PERSISTENT);
     }
-    send(multi);
+    send_multi(multi);
 }
 
 void znodes_lock(struct znodes *znodes, const struct job *jobs, size_t count, int *left)
@@ -119,7 +119,7 @@ void znodes_lock(struct znodes *znodes, const struct job *jobs, size_t count, in
         lock_path(znodes, &jobs[i], multi->paths[multi->count]);
         add_create(multi, LOCK_BYTES, ZOO_EPHEMERAL);
     }
-    send(multi);
+    send_multi(multi);
 }
 
 void znodes_consume(struct znodes *znodes, const struct job *jobs, size_t count, int *left)
@@ -132,7 +132,7 @@ void znodes_consume(struct znodes *znodes, const struct job *jobs, size_t count,
         card_path(znodes, &jobs[i], multi->paths[multi->count]);
         add_delete(multi);
     }
-    send(multi);
+    send_multi(multi);
 }
 
 void znodes_counted(const struct znodes *znodes, uint64_t *ret_multis, uint64_t *ret_ops)
