@@ -50,6 +50,7 @@ static void undo_leaf(struct core *core, struct unit *unit)
     }
     struct reading reading;
     reading_begin(&reading, core, unit);
+    reading.scope.result = unit->result.data ? unit->result : TEXT("null");
     if (revert->run_if && !reading_condition(&reading, "revert.if", revert->run_if, &runs)) {
         undo_failed(core, unit, reading_failure(&reading));
         return;
@@ -89,20 +90,18 @@ void undo_unit(struct core *core, struct unit *unit)
 
 /* ---------------------------------------------------------------------------------- its results */
 
-/* A flow is REVERTING from the first revert that starts; so is every part around it. */
-static void mark_around(struct core *core, struct unit *unit)
+/* A flow is REVERTING from the first revert that starts; so is every part around it, the outermost
+ * first, up to the flow that undoes itself. */
+static void mark_around(struct core *core, const struct unit *unit)
 {
-    for (struct unit *outer = unit; outer;) {
-        const struct level *level = outer->level;
-        outer = unit_outer(outer);
-        if (!outer)
-            return;
-        outer->reverts_ran = true;
-        if (outer->state != TASK_REVERTING)
-            unit_move(core, outer, TASK_REVERTING, TEXT_NONE);
-        if (level && level->undoes_itself)
-            return;
-    }
+    struct unit *outer = unit_outer(unit);
+    if (!outer)
+        return;
+    if (!unit->level || !unit->level->undoes_itself)
+        mark_around(core, outer);
+    outer->reverts_ran = true;
+    if (outer->state != TASK_REVERTING)
+        unit_move(core, outer, TASK_REVERTING, TEXT_NONE);
 }
 
 void undo_begins(struct core *core, struct unit *unit)
@@ -161,7 +160,7 @@ static void task_undone(struct core *core, struct unit *unit)
 {
     struct level *level = unit->level;
     const struct flow_task *plan = unit->plan;
-    for (size_t i = 0; i < plan->need_count; i++) {
+    for (size_t i = plan->need_count; i-- > 0;) {
         struct unit *need = &level->units[plan->needs[i].task];
         need->blocked |= unit->blocked || unit->undo_failed;
         if (--level->undo_waits[plan->needs[i].task] == 0)
