@@ -6,9 +6,14 @@
 #include "base/os/entropy.h"
 #include "storage/tests/stage.h"
 
+#define TAGS        1000
+#define PATIENCE_MS 20000
+
 struct services {
     struct stage *stage;
     struct storage *stores[CONTRACT_CLIENTS];
+    bool is_answered[CONTRACT_CLIENTS][TAGS];
+    struct contract_answer answers[CONTRACT_CLIENTS][TAGS];
 };
 
 static const char *const applications[CONTRACT_CLIENTS] = {"contract_a", "contract_b"};
@@ -27,6 +32,7 @@ static struct uuid post(void *self)
 static void ask_claim(void *self, int client, const struct claim_request *request, uint64_t tag)
 {
     struct services *services = self;
+    services->is_answered[client][tag] = false;
     storage_claim(services->stores[client], request, tag);
 }
 
@@ -34,18 +40,21 @@ static void ask_load(void *self, int client, const struct uuid *job, const struc
                      uint64_t tag)
 {
     struct services *services = self;
+    services->is_answered[client][tag] = false;
     storage_load(services->stores[client], job, claim, tag);
 }
 
 static void ask_save(void *self, int client, const struct save *save, uint64_t tag)
 {
     struct services *services = self;
+    services->is_answered[client][tag] = false;
     storage_save(services->stores[client], save, tag);
 }
 
 static void ask_row(void *self, int client, const struct uuid *job, uint64_t tag)
 {
     struct services *services = self;
+    services->is_answered[client][tag] = false;
     storage_rows(services->stores[client], job, 1, tag);
 }
 
@@ -71,29 +80,52 @@ static void take_load(const struct job_load *load, struct contract_answer *ret_a
     }
 }
 
+static void take_answer(const struct storage_answer *answer, struct contract_answer *ret_answer)
+{
+    *ret_answer = (struct contract_answer){0};
+    if (answer->kind == STORAGE_CLAIMED) {
+        ret_answer->claim = answer->u.claim.outcome;
+        ret_answer->row = answer->u.claim.row;
+        ret_answer->state_before = answer->u.claim.state_before;
+    } else if (answer->kind == STORAGE_LOADED) {
+        ret_answer->load = answer->u.loaded.outcome;
+        if (answer->u.loaded.outcome == LOAD_OK)
+            take_load(&answer->u.loaded.load, ret_answer);
+    } else if (answer->kind == STORAGE_SAVED) {
+        ret_answer->save = answer->u.saved.outcome;
+        ret_answer->ready_at_us = answer->u.saved.ready_at_us;
+    } else if (answer->kind == STORAGE_ROWS) {
+        ret_answer->found = answer->u.rows.count == 1;
+        if (ret_answer->found)
+            ret_answer->row = answer->u.rows.rows[0];
+    }
+}
+
+static void take_answers(struct services *services, int client)
+{
+    struct storage_answer answer;
+    while (storage_next(services->stores[client], &answer)) {
+        if (answer.kind == STORAGE_UP || answer.kind == STORAGE_DOWN)
+            continue;
+        assert_true(answer.tag < TAGS);
+        take_answer(&answer, &services->answers[client][answer.tag]);
+        services->is_answered[client][answer.tag] = true;
+    }
+}
+
 static void await(void *self, int client, uint64_t tag, struct contract_answer *ret_answer)
 {
     struct services *services = self;
-    struct storage_answer answer;
-    stage_await(services->stage, services->stores[client], tag, &answer);
-    *ret_answer = (struct contract_answer){0};
-    if (answer.kind == STORAGE_CLAIMED) {
-        ret_answer->claim = answer.u.claim.outcome;
-        ret_answer->row = answer.u.claim.row;
-        ret_answer->state_before = answer.u.claim.state_before;
-    } else if (answer.kind == STORAGE_LOADED) {
-        ret_answer->load = answer.u.loaded.outcome;
-        if (answer.u.loaded.outcome == LOAD_OK)
-            take_load(&answer.u.loaded.load, ret_answer);
-    } else if (answer.kind == STORAGE_SAVED) {
-        ret_answer->save = answer.u.saved.outcome;
-        ret_answer->ready_at_us = answer.u.saved.ready_at_us;
-    } else {
-        assert_int_equal(answer.kind, STORAGE_ROWS);
-        ret_answer->found = answer.u.rows.count == 1;
-        if (ret_answer->found)
-            ret_answer->row = answer.u.rows.rows[0];
+    int64_t until_ms = clock_now_ms() + PATIENCE_MS;
+    for (;;) {
+        take_answers(services, client);
+        if (services->is_answered[client][tag])
+            break;
+        if (clock_now_ms() > until_ms)
+            fail_msg("no answer: %s", storage_trouble(services->stores[client]));
+        stage_turn(services->stage);
     }
+    *ret_answer = services->answers[client][tag];
 }
 
 static void block(void *self, const struct uuid *job)
@@ -172,8 +204,9 @@ static void pass(void *self, int64_t ms)
 static void run(void **state)
 {
     const struct contract_store_test *test = *state;
-    struct services services;
+    static struct services services;
     void *stage;
+    services = (struct services){0};
     stage_setup(&stage);
     services.stage = stage;
     for (int i = 0; i < CONTRACT_CLIENTS; i++)
