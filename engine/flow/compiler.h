@@ -44,10 +44,10 @@ struct draft {
     struct flow_task *task;          /* what stays of it */
     struct level *level;             /* where it stands; NULL: the job, `finally`, `defaults` */
     struct level *nested;            /* the flow inside it, or NULL */
-    struct level *sees;              /* a level whose tasks it sees all of, or NULL */
-    const struct draft *scope;       /* whose names its expressions see: itself, but of a revert
+    struct draft *revert;            /* or NULL */
+    struct draft *scope;             /* whose names its expressions see: itself, but of a revert
                                       * the task */
-    const struct draft *around;      /* the task whose flow it stands in, or NULL */
+    struct draft *around;            /* the task whose flow it stands in, or NULL */
     unsigned roots;                  /* that all its expressions may use, beside those of their
                                       * homes */
     uint32_t number;                 /* in its level */
@@ -59,6 +59,7 @@ struct draft {
     const struct template *output; /* of its nested flow */
     bool has_known_verb; /* task->verb holds; false: none was written, or one that comes later */
     bool is_bad;         /* its needs could not be resolved */
+    bool until_changes;  /* `repeat.until` looks at what a round may change */
 };
 
 /* One level of tasks while it is read. */
@@ -83,9 +84,9 @@ struct use {
     size_t offset;             /* of the root, in the scalar's text */
     struct text names[3];      /* the first ones of the path */
     size_t count;
-    const char *key;           /* under which it stands, for messages */
-    unsigned roots;            /* that it may use: root_bit */
-    const struct draft *draft; /* whose names it sees */
+    const char *key;     /* under which it stands, for messages */
+    unsigned roots;      /* that it may use: root_bit */
+    struct draft *draft; /* whose names it sees */
     bool is_condition;
 };
 
@@ -99,6 +100,7 @@ struct compiler {
     struct draft *job;        /* the job as a task; its `nested` is the outermost flow */
     struct draft *defaults;   /* NULL: none */
     struct draft *finally;    /* NULL: none */
+    bool defaults_used;       /* by some task */
     struct names inputs;      /* name -> struct flow_input */
     const struct node *input; /* the declarations as written, or NULL */
     bool *inputs_used;        /* by number, once names are looked up */

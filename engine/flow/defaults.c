@@ -44,6 +44,7 @@ static void apply(struct compiler *c, struct flow_task *task)
     bool is_process = task->verb == VERB_RUN || task->verb == VERB_SH;
     if (!is_process && task->verb != VERB_HTTP)
         return;
+    c->defaults_used = true;
     if (!task->timeout_ms.present)
         task->timeout_ms = defaults->timeout_ms;
     if (!task->retry.present)

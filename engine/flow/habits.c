@@ -26,7 +26,17 @@ struct habit {
 #define SAY_ATTEMPTS "write `attempts: N`; it counts the first"
 #define SAY_DELAY    "write `delay: 3s`, with a unit"
 #define SAY_REVERT   "what undoes a task is its `revert: {VERB …}`"
-#define SAY_RESULT   "a task's result is `tasks.NAME.result` in those that need it"
+#define SAY_HTTP     "a request is `http: URL` or `http: {method: POST, url: URL, body: …}`"
+#define SAY_ALWAYS                                                                                 \
+    "what runs in any case needs others as done: `needs: {TASK: done}`; at the end of the job: "   \
+    "`finally` at the top of the file"
+#define SAY_IN      "the list is `in: LIST`"
+#define SAY_AT_ONCE "how many items run at once is `concurrency: N`"
+#define SAY_TIMES   "the most rounds are `times: N`"
+#define SAY_UNTIL   "rounds end when a condition is true: `until: COND`"
+#define SAY_METHOD  "it is called `method` here"
+#define SAY_BODY    "it is called `body` here; a list or an object is sent as JSON"
+#define SAY_RESULT  "a task's result is `tasks.NAME.result` in those that need it"
 
 static const struct habit habits[] = {
     {"on_success", IN_ANY_TASK, SAY_NEEDS},
@@ -112,7 +122,7 @@ static const struct habit habits[] = {
     {"tags", IN_FILE, "tags that an engine must have are `runs_on: [TAG]`"},
     {"runs_on", IN_ANY_TASK, "`runs_on` is the whole job's: it stands at the top of the file"},
     {"runs_on", IN_FILE, "it is written `runs_on`"},
-    {"env", IN_FILE, "`env` stands in a task; for all of them it will be `defaults: {env: …}`"},
+    {"env", IN_FILE, "`env` stands in a task; for all of them: `defaults: {env: …}`"},
     {"assert", IN_ANY_TASK, "what must hold of a result is `expect: COND`"},
     {"value", IN_ANY_TASK, SAY_SET},
     {"return", IN_ANY_TASK, SAY_SET},
@@ -120,6 +130,54 @@ static const struct habit habits[] = {
     {"rollback", IN_ANY_TASK, SAY_REVERT},
     {"compensate", IN_ANY_TASK, SAY_REVERT},
     {"undo", IN_ANY_TASK, SAY_REVERT},
+    {"get", IN_ANY_TASK, SAY_HTTP},
+    {"post", IN_ANY_TASK, SAY_HTTP},
+    {"put", IN_ANY_TASK, SAY_HTTP},
+    {"url", IN_ANY_TASK, SAY_HTTP},
+    {"uri", IN_ANY_TASK, SAY_HTTP},
+    {"request", IN_ANY_TASK, SAY_HTTP},
+    {"webhook", IN_ANY_TASK, SAY_HTTP},
+    {"always", IN_ANY_TASK, SAY_ALWAYS},
+    {"always_run", IN_ANY_TASK, SAY_ALWAYS},
+    {"ensure", IN_ANY_TASK, SAY_ALWAYS},
+    {"trigger_rule", IN_ANY_TASK,
+     "how many needs must be met is `join: all|any|N`, and of which "
+     "kind each `needs: {TASK: success|failure|done}`"},
+    {"on_exit", IN_FILE, "what runs at the end, come what may, is `finally: TASK`"},
+    {"on_error", IN_FILE, "a failed job undoes itself; `on_failure: stop` leaves it as it is"},
+    {"items", IN_FOREACH, SAY_IN},
+    {"list", IN_FOREACH, SAY_IN},
+    {"over", IN_FOREACH, SAY_IN},
+    {"of", IN_FOREACH, SAY_IN},
+    {"parallel", IN_FOREACH, SAY_AT_ONCE},
+    {"parallelism", IN_FOREACH, SAY_AT_ONCE},
+    {"max_parallel", IN_FOREACH, SAY_AT_ONCE},
+    {"limit", IN_FOREACH, SAY_AT_ONCE},
+    {"as", IN_FOREACH, "an item is always called `item`, its number `index`"},
+    {"do", IN_FOREACH, "what is done with each item is the task's verb, beside `foreach`"},
+    {"steps", IN_FOREACH, "what is done with each item is the task's verb, beside `foreach`"},
+    {"tasks", IN_FOREACH, "what is done with each item is the task's verb, beside `foreach`"},
+    {"while", IN_REPEAT, SAY_UNTIL},
+    {"if", IN_REPEAT, SAY_UNTIL},
+    {"count", IN_REPEAT, SAY_TIMES},
+    {"attempts", IN_REPEAT, SAY_TIMES},
+    {"max", IN_REPEAT, SAY_TIMES},
+    {"limit", IN_REPEAT, SAY_TIMES},
+    {"interval", IN_REPEAT, SAY_DELAY},
+    {"wait", IN_REPEAT, SAY_DELAY},
+    {"sleep", IN_REPEAT, SAY_DELAY},
+    {"steps", IN_REPEAT, "what is done in each round is the task's verb, beside `repeat`"},
+    {"timeout", IN_REPEAT,
+     "`timeout` stands beside `repeat`, for one attempt of a round; "
+     "`deadline` for all rounds"},
+    {"verb", IN_HTTP, SAY_METHOD},
+    {"data", IN_HTTP, SAY_BODY},
+    {"json", IN_HTTP, SAY_BODY},
+    {"payload", IN_HTTP, SAY_BODY},
+    {"form", IN_HTTP, SAY_BODY},
+    {"timeout", IN_HTTP, "`timeout` stands beside `http`"},
+    {"expect", IN_HTTP, "`expect` stands beside `http`"},
+    {"status", IN_HTTP, "the status is checked beside `http`: `expect: result.status == 201`"},
     {"max_attempts", IN_RETRY, SAY_ATTEMPTS},
     {"maxattempts", IN_RETRY, SAY_ATTEMPTS},
     {"count", IN_RETRY, SAY_ATTEMPTS},
@@ -161,6 +219,8 @@ static bool is_word(struct text text, const char *word)
 
 const char *habit_hint(struct text word, unsigned home)
 {
+    if (home & (IN_REVERT | IN_FINALLY))
+        home |= IN_ANY_TASK;
     for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
         if (habits[i].homes & home && is_word(word, habits[i].word))
             return habits[i].hint;

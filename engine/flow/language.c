@@ -276,3 +276,8 @@ bool language_knows_keys(enum key_home home, const struct node *map)
             return false;
     return true;
 }
+
+bool language_means(struct text word, enum key_home home)
+{
+    return find_rule(word, home) || habit_hint(word, home);
+}

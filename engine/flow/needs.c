@@ -16,17 +16,36 @@ struct gathering {
     size_t count;
 };
 
+/* The task around `draft` that stands side by side with `other`; NULL: none. */
+static const struct draft *task_beside(const struct draft *draft, const struct draft *other)
+{
+    for (draft = draft->around; draft; draft = draft->around)
+        if (draft->level && draft->level == other->level && draft != other)
+            return draft;
+    return NULL;
+}
+
 /* A task of that name that is no sibling. */
 static bool hint_elsewhere(struct gathering *g, struct flow_problem *problem, struct text name)
 {
     struct compiler *c = g->c;
     const struct draft *other = find_elsewhere(c, g->draft->level, name);
+    const struct draft *beside = other ? task_beside(g->draft, other) : NULL;
+    const struct draft *holder = other ? task_beside(other, g->draft) : NULL;
     if (!other)
         return false;
     if (level_is_inside(g->draft->level, other))
         report_hint(&c->report, problem, "this task is a part of `%.*s`", TEXT_ARG(name));
     else if (level_is_inside(other->level, g->draft))
         report_hint(&c->report, problem, "`%.*s` is a part of this task", TEXT_ARG(name));
+    else if (beside)
+        report_hint(&c->report, problem,
+                    "`%.*s` stands beside `%.*s`: write `needs: %.*s` there, and what is inside "
+                    "waits with it",
+                    TEXT_ARG(name), TEXT_ARG(beside->task->name), TEXT_ARG(name));
+    else if (holder)
+        report_hint(&c->report, problem, "`%.*s` is a part of `%.*s`: need that one",
+                    TEXT_ARG(name), TEXT_ARG(holder->task->name));
     else
         report_hint(&c->report, problem,
                     "the `%.*s` in line %u stands in another flow: only tasks side by side can "

@@ -3,6 +3,10 @@
 #include "engine/flow/readers.h"
 #include "engine/flow/value.h"
 
+#define VARIABLES_MAX 1000
+/* They are copied into every task that has variables of its own. */
+#define DEFAULT_VARIABLES_MAX 100
+
 void key_result(struct compiler *c, const struct target *target, const struct node *value)
 {
     /* In the order of enum flow_result. */
@@ -52,6 +56,11 @@ void key_env(struct compiler *c, const struct target *target, const struct node 
 {
     struct flow_task *task = target->draft->task;
     const struct expr_home home = home_of(target->draft, "env", ROOTS_OF_ATTEMPT);
+    uint32_t max = target->draft == c->defaults ? DEFAULT_VARIABLES_MAX : VARIABLES_MAX;
+    if (value->kind == NODE_MAP && value->count > max) {
+        report_error(&c->report, value->key->span, "more than %u variables", max);
+        return;
+    }
     if (read_pairs(c, value, &home, "the variable", &task->env, &task->env_count))
         for (const struct node *child = value->first; child; child = child->next)
             check_variable(c, child->key);

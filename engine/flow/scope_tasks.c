@@ -98,6 +98,28 @@ static void report_unknown(struct compiler *c, const struct use *use)
         report_hint(&c->report, problem, "did you mean `%.*s`?", TEXT_ARG(nearest));
 }
 
+/* Whether the task's result is null whatever happens. */
+static bool gives_null(const struct draft *draft, const char **ret_why)
+{
+    const struct flow_task *task = draft->task;
+    *ret_why = task->verb == VERB_TASKS  ? "its flow has no `output`"
+               : task->verb == VERB_NOOP ? "it does nothing"
+               : task->verb == VERB_FAIL ? "it only fails"
+                                         : "it has `result: none`";
+    return draft->has_known_verb && draft->map &&
+           ((task->verb == VERB_TASKS && !node_member(draft->map, "output")) ||
+            task->verb == VERB_NOOP || task->verb == VERB_FAIL || task->result == RESULT_NONE);
+}
+
+static void warn_of_null(struct compiler *c, const struct use *use, const struct draft *found)
+{
+    const char *why;
+    if (use->count < 3 || !text_equal(use->names[2], TEXT("result")) || !gives_null(found, &why))
+        return;
+    report_warning(&c->report, scope_span(c, use, 1), "the result of `%.*s` is always null: %s",
+                   TEXT_ARG(found->task->name), why);
+}
+
 /* The job itself waits for nothing, and `defaults` hold for every task. */
 static bool sees_no_tasks(struct compiler *c, const struct use *use)
 {
@@ -125,6 +147,8 @@ void scope_check_tasks(struct compiler *c, const struct use *use)
     }
     if (!sight.is_seen)
         report_not_awaited(c, use, &sight);
+    else
+        warn_of_null(c, use, sight.found);
     scope_check_field(c, use, 2, "tasks.NAME", task_fields,
                       sizeof task_fields / sizeof task_fields[0]);
 }

@@ -164,5 +164,6 @@ void key_revert(struct compiler *c, const struct target *target, const struct no
     draft->map = value;
     draft->roots = task->roots | ROOTS_OF_ATTEMPT | ROOT_RESULT | ROOT_FAILURE | ROOT_FAILURES;
     task->task->revert = draft->task;
+    task->revert = draft;
     language_read(c, IN_REVERT, value, &inner);
 }

@@ -9,9 +9,9 @@
 
 /* Where an expression stands. */
 struct expr_home {
-    const char *key;           /* for messages */
-    unsigned roots;            /* root_bit it may use beside those that always stand */
-    const struct draft *draft; /* whose names it sees */
+    const char *key;     /* for messages */
+    unsigned roots;      /* root_bit it may use beside those that always stand */
+    struct draft *draft; /* whose names it sees */
 };
 
 /* The home of what stands under `key` of a task. */

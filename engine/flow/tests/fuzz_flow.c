@@ -17,15 +17,45 @@ static void check_places(const struct flow_problems *problems)
     }
 }
 
+static void check_level(const struct flow_level *level, int depth);
+
+static void check_task(const struct flow_level *level, const struct flow_task *task, int depth)
+{
+    CHECK(task->line > 0);
+    CHECK((task->verb == VERB_TASKS) == (task->nested != NULL));
+    CHECK(task->verb != VERB_HTTP || task->http.url);
+    CHECK(!task->foreach.present || task->foreach.in);
+    CHECK(!task->retry.present || task->retry.attempts.present || task->retry.values ||
+          task->retry.values_expr);
+    for (size_t i = 0; i < task->need_count; i++)
+        CHECK(level && task->needs[i].task < level->task_count);
+    for (size_t i = 0; i < task->dependent_count; i++)
+        CHECK(level && task->dependents[i] < level->task_count);
+    if (task->revert) {
+        CHECK(!task->revert->revert && !task->revert->nested && !task->revert->name.data);
+        check_task(NULL, task->revert, depth);
+    }
+    if (task->nested)
+        check_level(task->nested, depth + 1);
+}
+
+static void check_level(const struct flow_level *level, int depth)
+{
+    CHECK(level->task_count > 0 && depth <= FLOW_NESTING_MAX);
+    for (uint32_t i = 0; i < level->task_count; i++) {
+        const struct flow_task *task = &level->tasks[i];
+        CHECK(task->name.len > 0 && flow_level_find(level, task->name) == (int64_t)i);
+        check_task(level, task, depth);
+    }
+}
+
 static void check_flow(const struct flow *flow)
 {
-    CHECK(flow->top.task_count > 0 && flow->name.len > 0);
-    for (uint32_t i = 0; i < flow->top.task_count; i++) {
-        const struct flow_task *task = &flow->top.tasks[i];
-        CHECK(task->name.len > 0 && task->line > 0);
-        for (size_t j = 0; j < task->need_count; j++)
-            CHECK(task->needs[j].task < flow->top.task_count && task->needs[j].task != i);
-    }
+    CHECK(flow->name.len > 0);
+    CHECK(flow->on_failure == FAIL_REVERT || flow->on_failure == FAIL_STOP);
+    check_level(&flow->top, 0);
+    if (flow->finally)
+        check_task(NULL, flow->finally, 0);
 }
 
 static void complete_input(const struct flow *flow)

@@ -38,7 +38,7 @@ static void test_file_keys(void **state)
              "  limit: {type: integer, default: 10, enum: [10, 20], description: n}\n"
              "runs_on: [linux, big, linux]\n"
              "priority: 3\n"
-             "tasks: {a: {set: 1}}\n"
+             "tasks: {a: {set: \"${ input.day } ${ input.limit }\"}}\n"
              "output: {all: \"${ tasks }\", a: [1.10, yes, null]}\n");
     assert_text(flow->name, "nightly-report.v2");
     assert_text(flow->description, "Reports");
@@ -216,14 +216,14 @@ static void test_needs_of_steps(void **state)
 
 static void test_what_a_task_sees(void **state)
 {
-    flow_free(
-        good("flow: x\n"
-             "input: {n: integer}\n"
-             "tasks:\n"
-             "  c: {needs: b, set: \"${ tasks.a.result + tasks['b'].result.x }\"}\n"
-             "  b: {needs: a, if: tasks.a.state == 'SUCCESS' && has(tasks.a.failure), noop: }\n"
-             "  a: {set: \"${ [1, 2].map(item, item + input.n) } ${ job.id }\"}\n"
-             "output: ${ tasks.b.failure.class }\n"));
+    flow_free(good(
+        "flow: x\n"
+        "input: {n: integer}\n"
+        "tasks:\n"
+        "  c: {needs: b, set: \"${ tasks.a.result + tasks['b'].result.x }\"}\n"
+        "  b: {needs: a, if: tasks.a.state == 'SUCCESS' && has(tasks.a.failure), set: {x: 1}}\n"
+        "  a: {set: \"${ [1, 2].map(item, item + input.n) } ${ job.id }\"}\n"
+        "output: ${ tasks.b.failure.class }\n"));
     bad("flow: x\ntasks: {a: {set: '${ tasks.b.result }'}, b: {noop: }}",
         "`a` does not wait for `b`");
     bad("flow: x\ntasks: {a: {set: 'x ${ 1 } y ${ tasks[\"b\"].result }'}, b: {noop: }}",

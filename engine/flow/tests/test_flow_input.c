@@ -12,7 +12,7 @@ static struct flow *declared(void)
                 "  list: {type: array, default: [1, {a: null}, \"x\"]}\n"
                 "  any: {type: any, default: null}\n"
                 "  size: {type: string, enum: [small, large], default: small}\n"
-                "tasks: {a: {noop: }}\n");
+                "tasks: {a: {set: \"${ input }\"}}\n");
 }
 
 static void assert_completed(const char *input, const char *expected)
