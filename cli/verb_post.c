@@ -18,13 +18,15 @@ struct post_options {
     struct option_list inputs;
     const char *input;
     const char *key;
-    int64_t priority;
+    const char *priority; /* one digit; NULL: the flow says */
     int64_t count;
     bool wait;
     int64_t timeout_ms;
 };
 
 #define FIELD(name) offsetof(struct post_options, name)
+
+static const char *const priorities[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9", NULL};
 
 static const struct option_row rows[] = {
     {.name = "set",
@@ -44,11 +46,9 @@ static const struct option_row rows[] = {
      .offset = FIELD(key),
      .help = "idempotency key: posting again with it gives the first job"},
     {.name = "priority",
-     .kind = OPTION_NUMBER,
+     .kind = OPTION_TEXT,
      .argument = "0..9",
-     .fallback = "-1",
-     .min = -1,
-     .max = PRIORITY_MAX,
+     .choices = priorities,
      .offset = FIELD(priority),
      .help = "0 goes first; without it the flow says"},
     {.name = "count",
@@ -158,6 +158,7 @@ static int read_orders(const struct post_options *given, const struct options *o
 static int post_orders(struct jobboard *jobboard, const struct post_options *given, bool json,
                        const struct order *orders, size_t order_count)
 {
+    int priority = given->priority ? given->priority[0] - '0' : JOBBOARD_PRIORITY_OF_FLOW;
     struct post_many many = {.verb = "post", .json = json};
     struct uuid *jobs = xcalloc(order_count * (size_t)given->count, sizeof *jobs);
     struct jobboard_post *posts = xcalloc(order_count, sizeof *posts);
@@ -165,7 +166,7 @@ static int post_orders(struct jobboard *jobboard, const struct post_options *giv
         posts[i] = (struct jobboard_post){.flow = orders[i].flow,
                                           .input = buffer_text(&orders[i].input),
                                           .key = text_of(given->key),
-                                          .priority = (int)given->priority};
+                                          .priority = priority};
     int exit = post_many(&many, jobboard, posts, order_count, (size_t)given->count, jobs);
     size_t job_count = order_count * (size_t)given->count;
     if (!exit && given->wait)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/duration.h"
 #include "cli/engines.h"
@@ -83,8 +84,9 @@ static void print_json(const struct status *status)
 static void print_service(const char *name, const char *away, const char *more)
 {
     const char *colour = state_colour(away ? TEXT("away") : TEXT("running"));
-    printf("%-12s %s%s%s%s%s\n", name, colour, away ? "away" : "up", *colour ? COLOUR_END : "",
-           away || *more ? ": " : "", away ? away : more);
+    const char *told = away ? away : more;
+    printf("%-12s %s%s%s%s%.*s\n", name, colour, away ? "away" : "up", *colour ? COLOUR_END : "",
+           *told ? ": " : "", (int)strcspn(told, "\n"), told);
 }
 
 static void print_jobs(const struct view_answer *answer)
