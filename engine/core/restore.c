@@ -135,7 +135,8 @@ static void judge_failures(struct restore *restore, struct level *level)
         level_judge(restore->core, failed[i]);
 }
 
-/* What is being undone as a part of something had ended before; a flow that undoes itself has not. */
+/* What is being undone as a part of something had ended before; a flow that undoes itself has not.
+ */
 static bool has_stopped(const struct unit *unit)
 {
     if (unit->state == TASK_REVERTING)

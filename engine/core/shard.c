@@ -261,7 +261,8 @@ static void check_card(struct core *core, struct shard *shard, const struct card
 
 static bool has_card(const struct shard *shard, const struct card *card)
 {
-    return bsearch(card, shard->cards, shard->card_count, sizeof *card,
+    return shard->card_count > 0 &&
+           bsearch(card, shard->cards, shard->card_count, sizeof *card,
                    (int (*)(const void *, const void *))card_compare) != NULL;
 }
 
