@@ -259,11 +259,15 @@ static void check_card(struct core *core, struct shard *shard, const struct card
     }
 }
 
+static int compare_cards(const void *a, const void *b)
+{
+    return card_compare(a, b);
+}
+
 static bool has_card(const struct shard *shard, const struct card *card)
 {
     return shard->card_count > 0 &&
-           bsearch(card, shard->cards, shard->card_count, sizeof *card,
-                   (int (*)(const void *, const void *))card_compare) != NULL;
+           bsearch(card, shard->cards, shard->card_count, sizeof *card, compare_cards) != NULL;
 }
 
 /* The shard is deep when the window was full of rows and some of them had to be dealt: what stands
