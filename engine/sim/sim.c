@@ -22,6 +22,9 @@ bool sim_traces(const struct sim *sim)
 }
 
 static void add_line(struct sim *sim, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void add_line(struct sim *sim, const char *format, va_list args)
 {
     struct buffer *line = &sim->lines[sim->line_count++ % SIM_TRACE_LINES];
     char text[4096];
