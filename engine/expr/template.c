@@ -123,7 +123,7 @@ static void add_literal(struct compiler *c, struct text string, size_t from, siz
 /* Cuts a string into its literal parts and its expressions. */
 static int compile_string(struct compiler *c, struct text string)
 {
-    size_t from = 0, end;
+    size_t from = 0, end = 0;
     struct part part;
     size_t quote = c->template->count;
     add(c, PART_QUOTE, TEXT_NONE);
