@@ -30,11 +30,13 @@ static const struct machine_state job_states[JOB_STATES] = {
 
 const struct machine job_machine = {"job", job_states, JOB_STATES};
 
-/* RUNNING to RUNNING is a takeover: the attempt goes on under a new epoch. */
+/* RUNNING to RUNNING is a takeover: the attempt goes on under a new epoch. PENDING to SUCCESS: a
+ * person who had the job rerun gave the result. */
 static const struct machine_state task_states[TASK_STATES] = {
     [TASK_PENDING] = {"PENDING",
-                      B(TASK_RUNNING) | B(TASK_WAITING) | B(TASK_FAILURE) | B(TASK_SKIPPED), true,
-                      false},
+                      B(TASK_RUNNING) | B(TASK_WAITING) | B(TASK_FAILURE) | B(TASK_SKIPPED) |
+                          B(TASK_SUCCESS),
+                      true, false},
     [TASK_RUNNING] = {"RUNNING",
                       B(TASK_RUNNING) | B(TASK_WAITING) | B(TASK_RETRYING) | B(TASK_SUCCESS) |
                           B(TASK_FAILURE) | B(TASK_REVERTING) | B(TASK_REVERTING),

@@ -165,6 +165,18 @@ struct claim_answer {
     enum job_state state_before; /* CLAIM_OK: READY, or RUNNING/REVERTING for a takeover */
 };
 
+/* What reached a job from outside. */
+struct inbox_row {
+    int64_t seq; /* its place: jobs.inbox_seq when it came */
+    struct text kind;
+    struct text task; /* path, or none */
+    struct text data; /* JSON text, or none */
+};
+
+#define INBOX_RERUN                                                                                \
+    "rerun" /* kind: an ended job shall run again; data: {"from": PATH or null,                    \
+             * "skip": {PATH: JSON}} */
+
 /* What a claimed job needs to run. */
 struct job_load {
     struct job_row row;
@@ -173,9 +185,12 @@ struct job_load {
     struct text flow_hash; /* names the text: equal hash, equal text */
     struct text input;     /* JSON object */
     struct text key;       /* idempotency key of the post, or none */
+    struct text target;    /* path of the task that is wanted, or none: the whole flow */
     int64_t posted_at_us;
     const struct task_row *tasks; /* in no order */
     size_t task_count;
+    const struct inbox_row *inbox; /* those that were not applied, in their order */
+    size_t inbox_count;
 };
 
 enum load_outcome {

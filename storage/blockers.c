@@ -53,7 +53,8 @@ const struct lane_type lane_blockers = {
 static int64_t waits_since_ms(const struct storage *storage)
 {
     for (const struct shot *shot = storage->links[LINK_SIDE].first; shot; shot = shot->next)
-        if (!shot->own && (shot->kind == LANE_CLAIM_WAIT || shot->kind == LANE_SAVE_WAIT))
+        if (!shot->own && (shot->kind == LANE_CLAIM_WAIT || shot->kind == LANE_SAVE_WAIT ||
+                           shot->kind == LANE_INBOX_WAIT))
             return shot->sent_ms;
     return 0;
 }

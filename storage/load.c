@@ -8,20 +8,20 @@
 #include "base/check.h"
 #include "storage/storage_private.h"
 
-/* A row of the answer is a flow (once per definition), a job, or a task of one. */
-enum load_kind { KIND_FLOW, KIND_JOB, KIND_TASK };
+/* A row of the answer is a flow (once per definition), a job, or a task or inbox row of one. */
+enum load_kind { KIND_FLOW, KIND_JOB, KIND_TASK, KIND_INBOX };
 
 /* Columns: kind, ix, the row, then these. */
 enum {
     C_ROW = 2,
     C_HASH = C_ROW + JOB_COLUMN_COUNT, /* flow, job */
-    C_FIRST,                           /* flow: text · job: input · task: result */
-    C_SECOND,                          /* flow: name · job: key · task: failure */
-    C_THIRD,                           /* task: internal */
+    C_FIRST,                           /* flow: text · job: input · task: result · inbox: data */
+    C_SECOND,                          /* flow: name · job: key · task: failure · inbox: kind */
+    C_THIRD,                           /* job: target · task: internal */
     C_POSTED,                          /* job */
-    C_PATH,                            /* task, and what follows */
-    C_STATE,
-    C_ATTEMPT,
+    C_PATH,                            /* task, inbox */
+    C_STATE,                           /* task */
+    C_ATTEMPT,                         /* task · inbox: seq */
 };
 
 #define NO_ROW                                                                                     \
@@ -35,21 +35,26 @@ static const struct statement load_statement = {
     " SELECT r.ix, j.* FROM unnest($1, $2) WITH ORDINALITY AS r(job, my_claim, ix)"
     " JOIN jobs j ON j.id = r.job AND j.claim = r.my_claim WHERE j.id = ANY($1))"
     "SELECT 1, m.ix, " JOB_COLUMNS(
-        "m") ", m.flow, p.input::text, m.key, NULL::text, m.posted_at,"
-             " NULL::text, NULL::text, NULL::integer"
+        "m") ", m.flow, p.input::text, m.key, p.target, m.posted_at,"
+             " NULL::text, NULL::text, NULL::bigint"
              " FROM mine m LEFT JOIN payloads p ON p.job = m.id AND p.job = ANY($1) "
              "UNION ALL SELECT 0, 0, " NO_ROW
              ", f.hash, f.text, f.name, NULL, NULL, NULL, NULL, NULL"
              " FROM flows f WHERE f.hash = ANY(ARRAY(SELECT DISTINCT flow FROM mine)) "
              "UNION ALL SELECT 2, m.ix, " NO_ROW ", NULL, t.result::text, t.failure::text,"
              " t.internal::text, NULL, t.path, t.state::text, t.attempt"
-             " FROM mine m JOIN tasks t ON t.job = m.id AND t.job = ANY($1)"};
+             " FROM mine m JOIN tasks t ON t.job = m.id AND t.job = ANY($1) "
+             "UNION ALL SELECT 3, m.ix, " NO_ROW ", NULL, i.data::text, i.kind, NULL, NULL, i.task,"
+             " NULL, i.seq FROM mine m JOIN inbox i ON i.job = m.id AND i.job = ANY($1)"
+             "  AND i.seq > m.inbox_applied"};
 
 /* One job of the answer while it is put together. */
 struct loading {
     struct answer *answer; /* NULL: the row does not carry the claim */
     struct task_row *tasks;
     size_t task_count, task_capacity;
+    struct inbox_row *inbox;
+    size_t inbox_count, inbox_capacity;
     const char *fault; /* garbage: what */
 };
 
@@ -110,6 +115,7 @@ static void read_job(struct storage *storage, const struct item *item, struct lo
     ok = job_row_read(result, row, C_ROW, &load->row);
     load->input = arena_text(arena, field_text(result, row, C_FIRST));
     load->key = arena_text(arena, field_text(result, row, C_SECOND));
+    load->target = arena_text(arena, field_text(result, row, C_THIRD));
     load->posted_at_us = field_time_us(result, row, C_POSTED, &ok);
     read_flow(loading, result, row);
     if (!ok)
@@ -137,6 +143,27 @@ static void read_task(struct loading *loading, const PGresult *result, int row)
         loading->fault = "a row of its tasks holds garbage";
 }
 
+/* Put in by its number, since rows come in no promised order; there are few. */
+static void read_inbox(struct loading *loading, const PGresult *result, int row)
+{
+    bool ok = true;
+    struct arena *arena = &loading->answer->arena;
+    size_t at = loading->inbox_count++;
+    loading->inbox = arena_grow(arena, loading->inbox, at, at + 1, &loading->inbox_capacity,
+                                sizeof *loading->inbox);
+    struct inbox_row read = {
+        .seq = field_int(result, row, C_ATTEMPT, &ok),
+        .kind = arena_text(arena, field_text(result, row, C_SECOND)),
+        .task = arena_text(arena, field_text(result, row, C_PATH)),
+        .data = arena_text(arena, field_text(result, row, C_FIRST)),
+    };
+    if (!ok || !read.kind.data)
+        loading->fault = "a row of its inbox holds garbage";
+    for (; at > 0 && loading->inbox[at - 1].seq > read.seq; at--)
+        loading->inbox[at] = loading->inbox[at - 1];
+    loading->inbox[at] = read;
+}
+
 static void finish(struct storage *storage, const struct item *item, struct loading *loading)
 {
     if (!loading->answer) {
@@ -147,6 +174,8 @@ static void finish(struct storage *storage, const struct item *item, struct load
     struct storage_answer *body = &loading->answer->body;
     body->u.loaded.load.tasks = loading->tasks;
     body->u.loaded.load.task_count = loading->task_count;
+    body->u.loaded.load.inbox = loading->inbox;
+    body->u.loaded.load.inbox_count = loading->inbox_count;
     if (!loading->fault)
         return;
     body->u.loaded.outcome = LOAD_INVALID;
@@ -167,11 +196,14 @@ static void load_decode(struct storage *storage, struct batch *batch, const PGre
             read_job(storage, batch->items[loading - loadings], loading, result, row);
     }
     for (int row = 0; row < rows; row++) {
-        if (kind_of(result, row) != KIND_TASK)
+        int kind = kind_of(result, row);
+        if (kind != KIND_TASK && kind != KIND_INBOX)
             continue;
         struct loading *loading = loading_of(loadings, batch->count, result, row);
-        if (loading->answer)
+        if (loading->answer && kind == KIND_TASK)
             read_task(loading, result, row);
+        else if (loading->answer)
+            read_inbox(loading, result, row);
     }
     for (size_t i = 0; i < batch->count; i++)
         finish(storage, batch->items[i], &loadings[i]);

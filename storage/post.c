@@ -10,17 +10,17 @@
 #define FLOW_NAME_MAX 63
 #define TAG_SEPARATOR '\n'
 
-/* $1, $2 flows (each once) · $3.. per job: id, key, which flow, input, pool, tags, shard, priority
- */
-#define POST_TYPES "TTUTIJTTII"
+/* $1, $2 flows (each once) · $3.. per job: id, key, which flow, input, pool, tags, shard, priority,
+ * target */
+#define POST_TYPES "TTUTIJTTIIT"
 #define POST_REQUESTS                                                                              \
     "flow AS MATERIALIZED ("                                                                       \
     " SELECT ix, name, text, sha256(convert_to(name || E'\\n' || text, 'UTF8')) AS hash"           \
     " FROM unnest($1, $2) WITH ORDINALITY AS f(name, text, ix)), "                                 \
     "req AS MATERIALIZED ("                                                                        \
     " SELECT p.*, f.hash, clock_timestamp() AS at"                                                 \
-    " FROM unnest($3, $4, $5, $6, $7, $8, $9, $10) WITH ORDINALITY"                                \
-    "  AS p(id, key, flow, input, pool, tags, shard, priority, ix)"                                \
+    " FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11) WITH ORDINALITY"                           \
+    "  AS p(id, key, flow, input, pool, tags, shard, priority, target, ix)"                        \
     " JOIN flow f ON f.ix = p.flow)"
 
 /* Keys are entered in their order: two posts of the same keys wait for each other, never in a
@@ -37,7 +37,8 @@ static const struct statement post_statement = {
     "  at, at, at"
     " FROM req ORDER BY key NULLS FIRST, id ON CONFLICT DO NOTHING RETURNING id, ready_at), "
     "new_payload AS ("
-    " INSERT INTO payloads (job, input) SELECT r.id, r.input FROM new_job JOIN req r USING (id)), "
+    " INSERT INTO payloads (job, input, target)"
+    " SELECT r.id, r.input, r.target FROM new_job JOIN req r USING (id)), "
     "new_line AS ("
     " INSERT INTO history (at, epoch, seq, attempt, job, state)"
     " SELECT ready_at, 0, 1, 0, id, 'READY' FROM new_job)"
@@ -47,7 +48,7 @@ static const struct statement look_statement = {
     "look", POST_TYPES,
     "WITH " POST_REQUESTS "SELECT r.ix, j.id, j.ready_at, j.state::text,"
     " coalesce(j.flow = r.hash AND j.priority = r.priority AND j.key IS NOT DISTINCT FROM r.key"
-    "  AND p.input::text = r.input::text, false) "
+    "  AND p.input::text = r.input::text AND p.target IS NOT DISTINCT FROM r.target, false) "
     "FROM req r"
     " JOIN LATERAL (SELECT o.*, 0 AS rank FROM jobs o WHERE o.id = r.id"
     "  UNION ALL SELECT o.*, 1 FROM jobs o WHERE o.key = r.key ORDER BY rank LIMIT 1) j ON true"
@@ -99,6 +100,7 @@ static void post_bind(struct params *params, struct item *const *items, size_t c
         params_text(params, 7, joined_tags(&tags, post));
         params_int(params, 8, post->shard);
         params_int(params, 9, post->priority);
+        params_text(params, 10, post->target);
     }
     buffer_done(&tags);
 }
@@ -244,6 +246,7 @@ void storage_post(struct storage *storage, const struct post_request *request, u
     post->flow_name = arena_text(&item->arena, request->flow_name);
     post->flow_text = arena_text(&item->arena, request->flow_text);
     post->input = arena_text(&item->arena, request->input);
+    post->target = arena_text(&item->arena, request->target);
     struct text *tags = arena_calloc(&item->arena, request->tag_count + 1, sizeof *tags);
     for (size_t i = 0; i < request->tag_count; i++)
         tags[i] = arena_text(&item->arena, request->tags[i]);

@@ -76,6 +76,22 @@ static bool pool_read(struct text name, struct pool *ret_pool)
     return true;
 }
 
+const struct text *tags_split(struct arena *arena, struct text joined, size_t *ret_count)
+{
+    struct text copy = arena_text(arena, joined);
+    struct text *tags = arena_calloc(arena, copy.len + 1, sizeof *tags);
+    const char *p = copy.data, *end = copy.data ? copy.data + copy.len : NULL;
+    size_t count = 0;
+    while (p && p < end) {
+        const char *line = memchr(p, '\n', (size_t)(end - p));
+        size_t len = (size_t)((line ? line : end) - p);
+        tags[count++] = (struct text){p, len};
+        p += len + 1;
+    }
+    *ret_count = count;
+    return tags;
+}
+
 bool job_row_read(const PGresult *result, int row, int column, struct job_row *ret_row)
 {
     bool ok = true;

@@ -32,7 +32,7 @@
 
 #define BATCH_ROWS_MAX  1000
 #define BATCH_BYTES_MAX (4u << 20)
-#define SCHEMA_VERSION  1 /* the newest migration this program knows */
+#define SCHEMA_VERSION  2 /* the newest migration this program knows */
 
 struct storage;
 
@@ -92,7 +92,8 @@ struct post_request {
     struct text key; /* idempotency key, or none */
     struct text flow_name;
     struct text flow_text;
-    struct text input; /* JSON object */
+    struct text input;  /* JSON object */
+    struct text target; /* path of the task that is wanted, or none; part of the content */
     struct pool pool;
     const struct text *tags;
     size_t tag_count;
@@ -116,7 +117,39 @@ struct post_answer {
     struct text error;
 };
 
+/* Tells a job something from outside: a row in its inbox, in one statement with what it does to
+ * the job's row. The same id gets the first answer, whatever became of the job since. */
+enum inbox_kind {
+    INBOX_KIND_RERUN, /* FAILURE, REVERTED, CANCELLED → READY; output and failure are cleared */
+};
+
+struct inbox_request {
+    struct uuid job;
+    struct uuid id; /* chosen before the first try; the same again after "unknown" */
+    enum inbox_kind kind;
+    struct text task; /* path, or none */
+    struct text data; /* JSON, or none */
+};
+
+enum inbox_outcome {
+    INBOX_OK,          /* recorded now */
+    INBOX_SAME,        /* recorded by an earlier send of this id */
+    INBOX_WRONG_STATE, /* refused: the job is in `row.state` */
+    INBOX_GONE,        /* there is no such job */
+    INBOX_BAD,         /* cannot be stored; `error` says why */
+    INBOX_UNKNOWN,     /* send it again identically */
+};
+
+struct inbox_answer {
+    enum inbox_outcome outcome;
+    struct job_row row; /* OK, SAME, WRONG_STATE: as it is now; READY: `ready_at_us` names a card */
+    const struct text *tags; /* OK, SAME: of its pool */
+    size_t tag_count;
+    struct text error;
+};
+
 void storage_post(struct storage *storage, const struct post_request *request, uint64_t tag);
+void storage_inbox(struct storage *storage, const struct inbox_request *request, uint64_t tag);
 void storage_claim(struct storage *storage, const struct claim_request *request, uint64_t tag);
 /* Reads a claimed job. A statement later than its claim, on the work connection. */
 void storage_load(struct storage *storage, const struct uuid *job, const struct uuid *claim,
@@ -158,6 +191,7 @@ enum storage_answer_kind {
     STORAGE_UP,   /* the work (read_only: read) connection became good */
     STORAGE_DOWN, /* it broke; `text` says why */
     STORAGE_POSTED,
+    STORAGE_INBOXED,
     STORAGE_CLAIMED,
     STORAGE_LOADED,
     STORAGE_SAVED,
@@ -172,6 +206,7 @@ struct storage_answer {
     struct text text; /* DOWN; LOAD_INVALID, ROWS that failed: why */
     union {
         struct post_answer post;
+        struct inbox_answer inbox;
         struct claim_answer claim;
         struct {
             enum load_outcome outcome;

@@ -29,11 +29,14 @@ enum link_index { LINK_WORK, LINK_READ, LINK_SIDE, LINKS };
 enum lane_index {
     LANE_POST,
     LANE_LOOK, /* of posts that met a key or id there already: what is it? */
+    LANE_INBOX,
+    LANE_INBOX_LOOK, /* of those that were refused: perhaps an earlier send was not */
     LANE_CLAIM,
     LANE_LOAD,
     LANE_SAVE,
     LANE_CLAIM_WAIT, /* a claim whose row was locked: waits for the lock, apart from all others */
     LANE_SAVE_WAIT,
+    LANE_INBOX_WAIT,
     LANE_ROWS,
     LANE_SHARD_ROWS,
     LANE_LATE_ROWS,
@@ -68,6 +71,10 @@ struct item {
     const struct statement *statement; /* instead of the lane's; NULL: the lane's */
     union {
         struct post_request post;
+        struct {
+            struct inbox_request request;
+            enum job_state refused_in; /* what the first statement found */
+        } inbox;
         struct claim_request claim;
         struct {
             struct uuid job, claim;
@@ -201,6 +208,8 @@ struct answer *answer_new(struct storage *storage, enum storage_answer_kind kind
 #define JOB_COLUMN_COUNT 16
 /* False for a row with garbage. */
 bool job_row_read(const PGresult *result, int row, int column, struct job_row *ret_row);
+/* The lines of `joined`, in `arena`. */
+const struct text *tags_split(struct arena *arena, struct text joined, size_t *ret_count);
 bool job_state_find(struct text name, enum job_state *ret_state);
 bool task_state_find(struct text name, enum task_state *ret_state);
 
@@ -218,8 +227,8 @@ void blockers_pump(struct storage *storage, int64_t now_ms);
 /* views.c */
 extern const struct lane_type lane_view;
 
-extern const struct lane_type lane_post, lane_look, lane_claim, lane_claim_wait, lane_load,
-    lane_save, lane_save_wait, lane_rows, lane_shard_rows, lane_late_rows, lane_owned_rows,
-    lane_boot, lane_lease, lane_blockers, lane_notify, lane_listen;
+extern const struct lane_type lane_post, lane_look, lane_inbox, lane_inbox_look, lane_inbox_wait,
+    lane_claim, lane_claim_wait, lane_load, lane_save, lane_save_wait, lane_rows, lane_shard_rows,
+    lane_late_rows, lane_owned_rows, lane_boot, lane_lease, lane_blockers, lane_notify, lane_listen;
 
 #endif

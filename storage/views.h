@@ -98,6 +98,7 @@ struct view_job {
     struct text input, output, failure;
     struct text flow_text;
     struct text flow_hash; /* bytes, not hex */
+    struct text target;    /* path of the wanted task; none: the whole flow */
     const struct text *tags;
     size_t tag_count;
     const struct view_task *tasks; /* by path */

@@ -39,6 +39,7 @@ enum {
     S_FAILURE,
     S_FLOW_TEXT,
     S_FLOW_HASH,
+    S_TARGET,
     S_TAGS,
     S_NOW,
     S_AHEAD,
@@ -58,7 +59,7 @@ enum {
 const struct statement show_statement = {
     "view_show", "ul",
     "SELECT 1 AS kind, " VIEW_COLUMNS ", p.input::text, p.output::text, p.failure::text, f.text,"
-    " f.hash, array_to_string(j.tags, E'\\n'), clock_timestamp(),"
+    " f.hash, p.target, array_to_string(j.tags, E'\\n'), clock_timestamp(),"
     " CASE WHEN j.state = 'READY' THEN (SELECT count(*) FROM (SELECT FROM jobs o"
     "  WHERE o.pool = j.pool AND o.state = 'READY'"
     "   AND (o.priority, o.ready_at, o.id) < (j.priority, j.ready_at, j.id) LIMIT $2) x)"
@@ -66,7 +67,7 @@ const struct statement show_statement = {
     "NULL::text, NULL::text, NULL::integer, NULL::text, NULL::bigint, NULL::timestamptz,"
     " NULL::timestamptz, NULL::text, NULL::text, NULL::text"
     " FROM jobs j" VIEW_JOINS "LEFT JOIN payloads p ON p.job = j.id WHERE j.id = $1 "
-    "UNION ALL (SELECT 2, " VIEW_NULLS ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
+    "UNION ALL (SELECT 2, " VIEW_NULLS ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
     " t.path, t.state::text, t.attempt, t.engine, t.epoch, t.started_at, t.ended_at,"
     " t.result::text, t.failure::text, t.internal::text FROM tasks t WHERE t.job = $1"
     " ORDER BY t.path COLLATE \"C\") ORDER BY 1"};
@@ -131,21 +132,6 @@ void show_bind(struct params *params, const struct view_request *request)
     params_int(params, 1, VIEW_READY_AHEAD_MAX);
 }
 
-static void split_tags(struct view_reader *reader, struct text joined, struct view_job *job)
-{
-    size_t count = 0;
-    struct text *tags = arena_calloc(reader->arena, joined.len + 1, sizeof *tags);
-    const char *p = joined.data, *end = joined.data + joined.len;
-    while (p && p < end) {
-        const char *line = memchr(p, '\n', (size_t)(end - p));
-        size_t len = (size_t)((line ? line : end) - p);
-        tags[count++] = (struct text){p, len};
-        p += len + 1;
-    }
-    job->tags = tags;
-    job->tag_count = count;
-}
-
 static void read_documents(struct view_reader *reader, int row, struct view_job *job)
 {
     job->input = view_text(reader, row, S_INPUT);
@@ -153,7 +139,8 @@ static void read_documents(struct view_reader *reader, int row, struct view_job 
     job->failure = view_text(reader, row, S_FAILURE);
     job->flow_text = view_text(reader, row, S_FLOW_TEXT);
     job->flow_hash = view_text(reader, row, S_FLOW_HASH);
-    split_tags(reader, view_text(reader, row, S_TAGS), job);
+    job->target = view_text(reader, row, S_TARGET);
+    job->tags = tags_split(reader->arena, field_text(reader->result, row, S_TAGS), &job->tag_count);
 }
 
 static void read_task(struct view_reader *reader, int row, struct view_task *task)

@@ -79,6 +79,7 @@ bool storage_adapter_translate(const struct storage_answer *from, struct core_ev
         ret_event->u.rows.count = from->u.rows.count;
         return true;
     case STORAGE_POSTED:
+    case STORAGE_INBOXED:
     case STORAGE_NOTICE:
     case STORAGE_VIEW:
         return false;

@@ -272,6 +272,7 @@ static bool store_answered(struct jobboard *jobboard, const struct storage_answe
         break;
     case STORAGE_VIEW:
         return view_came(jobboard, answer);
+    case STORAGE_INBOXED:
     case STORAGE_CLAIMED:
     case STORAGE_LOADED:
     case STORAGE_SAVED:

@@ -91,6 +91,7 @@ static void take(struct run *run, const struct storage_answer *answer)
         return;
     case STORAGE_UP:
     case STORAGE_DOWN:
+    case STORAGE_INBOXED:
     case STORAGE_ROWS:
     case STORAGE_NOTICE:
     case STORAGE_VIEW:
