@@ -95,6 +95,14 @@ def both(stage, rounds, ours, ceiling):
             "ceiling_cpu_us": cpu_table([pair[1][1] for pair in pairs])}
 
 
+def bare_processes(count=600, at_once=4 * os.cpu_count()):
+    """Processes a second that do nothing, started by nobody of ours: what `run` steps cost at least."""
+    began = time.monotonic()
+    subprocess.run(["xargs", "-P", str(at_once), "-n", "1", "/bin/true"], check=True, text=True,
+                   input="\n".join(map(str, range(count))))
+    return count / (time.monotonic() - began)
+
+
 def measure_rates(stage, plan, result):
     for kind in KINDS:
         jobs = plan["run_jobs" if kind == "run" else "jobs"]
@@ -104,6 +112,8 @@ def measure_rates(stage, plan, result):
         result[f"rate_{kind}"] = {"jobs": jobs, **both(
             stage, plan["rounds"], lambda: engine_round(stage, kind, jobs),
             lambda: ceiling_round(stage, kind, jobs))}
+    result["rate_run"]["bare_processes_per_s"] = spread(
+        [bare_processes() for _ in range(plan["rounds"])], 0)
 
 
 def measure_post(stage, plan, result):
@@ -204,30 +214,37 @@ def claim_latency(stage, runs):
     return latency(values)
 
 
+def await_full(stage):
+    """Four jobs fill the slots of the engine `holder`, which alone has the tag `held`."""
+    door = stage.folder / "door"
+    stage.dev("engine", "add", "--name", "holder", after=["--", "--tag", "held", "--slots", "4"])
+    stage.post({"flow": "hold", "runs_on": ["held"], "priority": 0,
+                "steps": [{"sh": f"until [ -e {door} ]; do sleep 0.2; done"}]}, 4)
+    until(lambda: stage.value("SELECT count(*) FROM jobs WHERE state = 'RUNNING'") == 4,
+          "the slots to be full")
+    return door
+
+
 def measure_waiting(plan, result):
-    """N jobs wait in the engine's own pool behind full slots, N in a pool of nobody's. Then: how
-    long a job of no tags takes to be claimed, and how much memory the engine has, fresh and later.
-    The engine `holder` looks after the pool whose slots are full."""
+    """N jobs wait in a pool of nobody's: how long is a job of no tags on its way to its claim, how
+    large is the engine, running for long and fresh. Then N jobs wait in the pool of an engine with
+    full slots: how large is that one, and how long waits a priority 0 job once slots are free."""
     for waiting in plan["waiting"]:
         log(f"{waiting} jobs wait")
         with Stage() as stage:
-            stage.dev("engine", "add", "--name", "holder",
-                      after=["--", "--tag", "held", "--slots", "4"])
-            door = stage.folder / "door"
-            hold = {"flow": "hold", "runs_on": ["held"], "priority": 0,
-                    "steps": [{"sh": f"until [ -e {door} ]; do sleep 0.2; done"}]}
-            stage.post(hold, 4)
-            until(lambda: stage.value("SELECT count(*) FROM jobs WHERE state = 'RUNNING'") == 4,
-                  "the slots to be full")
-            stage.post(flow_of("noop", runs_on=["held"], priority=9), waiting)
+            stage.post(flow_of("noop"), 500)
+            stage.await_none_moving()
             stage.post(flow_of("noop", runs_on=["nobody"]), waiting)
             found = {"claim_ms": claim_latency(stage, plan["singles"]),
-                     "engine_kib": stage.memory_kib("engine-1"),
-                     "holder_kib": stage.memory_kib("holder")}
+                     "engine_kib": stage.memory_kib("engine-1")}
             stage.dev("engine", "stop", "engine-1")
             stage.dev("engine", "start", "engine-1")
             found["claim_after_restart_ms"] = claim_latency(stage, plan["singles"])
             found["engine_after_restart_kib"] = stage.memory_kib("engine-1")
+            door = await_full(stage)
+            stage.post(flow_of("noop", runs_on=["held"], priority=9), waiting)
+            time.sleep(3)
+            found["holder_kib"] = stage.memory_kib("holder")
             door.touch()
             (job,), _ = stage.post(flow_of("noop", runs_on=["held"], priority=0))
             ended(stage, job)
@@ -288,6 +305,9 @@ def rate_rows(result):
             row("  post" if name == "rate_post" else f"  3-step {name[5:]}",
                 f"{one['engine_per_s']['median']:.0f}", f"{one['ceiling_per_s']['median']:.0f}",
                 f"{ratio['median']:.2f}", f"{ratio['low']:.2f}..{ratio['high']:.2f}")
+    bare = result.get("rate_run", {}).get("bare_processes_per_s")
+    if bare:
+        row("  processes that do nothing", "", f"{bare['median']:.0f}")
 
 
 def cpu_rows(result):
