@@ -11,7 +11,9 @@
 struct sweep {
     struct stage_plan plan;
     struct stage_run plain;
-    bool once; /* the flow has tasks that are not repeated */
+    bool once;  /* the flow has tasks that are not repeated */
+    bool times; /* limits of time end what runs: it is not run again after them */
+    bool loose; /* chance decides about pauses: only the legality is judged */
     struct buffer input;
     struct buffer *report;
 };
@@ -90,6 +92,9 @@ static bool prepare(struct sweep *sweep, struct text source, const struct crash_
         return false;
     struct text words = remark(source, "# sim: ");
     sweep->once = words.data && memmem(words.data, words.len, "once", 4);
+    sweep->times = words.data && memmem(words.data, words.len, "times", 5);
+    sweep->loose = words.data && memmem(words.data, words.len, "loose", 5);
+    sweep->loose |= options->loose;
     good = complete_input(sweep, flow, source);
     flow_free(flow);
     sweep->plan = (struct stage_plan){.flow_name = TEXT("flow"),
@@ -117,7 +122,7 @@ static bool calls_once(const struct stage_run *run, struct buffer *text)
 {
     for (size_t i = 0; i < run->call_count; i++) {
         const struct stage_call *call = &run->calls[i];
-        if (memmem(call->name.data, call->name.len, "once", 4) && call->started > 1) {
+        if (memmem(call->name.data, call->name.len, "once@", 5) && call->started > 1) {
             buffer_printf(text, "\"%.*s\" was called %d times\n", TEXT_ARG(call->name),
                           call->started);
             return false;
@@ -129,7 +134,8 @@ static bool calls_once(const struct stage_run *run, struct buffer *text)
 static void tell(struct sweep *sweep, const struct stage_fault *faults, size_t count,
                  const struct stage_run *run, const struct buffer *why)
 {
-    static const char *const kinds[] = {"lost save", "crash after save", "hand-over after save"};
+    static const char *const kinds[] = {"lost save", "crash after save", "hand-over after save",
+                                        "hand-over during save"};
     for (size_t i = 0; i < count; i++)
         buffer_printf(sweep->report, "%s %d%s", kinds[faults[i].kind], faults[i].save,
                       i + 1 < count ? ", " : ":\n");
@@ -146,7 +152,10 @@ static bool try(struct sweep *sweep, const struct stage_fault *faults, size_t co
     struct buffer why = {0};
     stage_play(&sweep->plan, faults, count, &run);
     bool good = stage_is_legal(&run, &why);
-    good &= sweep->once ? calls_once(&run, &why) : stage_agrees(&sweep->plain, &run, &why);
+    if (sweep->loose)
+        good &= !run.stuck;
+    else
+        good &= sweep->once ? calls_once(&run, &why) : stage_agrees(&sweep->plain, &run, sweep->times, &why);
     if (!good)
         tell(sweep, faults, count, &run, &why);
     buffer_done(&why);
@@ -159,14 +168,14 @@ static bool try(struct sweep *sweep, const struct stage_fault *faults, size_t co
 static bool try_singles(struct sweep *sweep, struct crash_counts *counts)
 {
     for (int save = 1; save <= sweep->plain.saves; save++) {
-        for (int kind = STAGE_LOSE; kind <= STAGE_HAND_OVER; kind++) {
+        for (int kind = STAGE_LOSE; kind < STAGE_FAULTS; kind++) {
             struct stage_fault fault = {(enum stage_fault_kind)kind, save};
             if (!try(sweep, &fault, 1))
                 return false;
         }
         counts->lost++;
         counts->crashes++;
-        counts->hand_overs++;
+        counts->hand_overs += 2;
     }
     return true;
 }
@@ -185,7 +194,7 @@ static bool try_several(struct sweep *sweep, const struct crash_options *options
         struct stage_fault faults[3];
         size_t count = 2 + random_below(&random, 2);
         for (size_t j = 0; j < count; j++) {
-            faults[j].kind = (enum stage_fault_kind)random_below(&random, 3);
+            faults[j].kind = (enum stage_fault_kind)random_below(&random, STAGE_FAULTS);
             faults[j].save = 1 + (int)random_below(&random, (uint64_t)sweep->plain.saves + 1);
         }
         qsort(faults, count, sizeof faults[0], compare_faults);

@@ -9,6 +9,7 @@
 
 struct crash_options {
     int pairs;     /* sampled runs with two or three faults */
+    bool loose;    /* only ends and legal moves are required: chance decides about pauses */
     uint64_t seed; /* of the steps, and of the sample */
 };
 

@@ -46,6 +46,8 @@ static bool read_options(int argc, char **argv, struct options *ret_options)
             ret_options->crash.pairs = (int)strtol(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--seed") && i + 1 < argc)
             ret_options->crash.seed = strtoull(argv[++i], NULL, 10);
+        else if (!strcmp(argv[i], "--loose"))
+            ret_options->crash.loose = true;
         else if (!strcmp(argv[i], "--show"))
             ret_options->show = true;
         else

@@ -35,11 +35,26 @@ static void add_line(struct sim *sim, const char *format, va_list args)
         fprintf(sim->options.trace, "%s\n", line->data);
 }
 
+static void add_to_story(struct sim *sim, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void add_to_story(struct sim *sim, const char *format, va_list args)
+{
+    char text[4096];
+    vsnprintf(text, sizeof text, format, args);
+    buffer_printf(&sim->story, "%s\n", text);
+}
+
 void sim_note(struct sim *sim, const char *format, ...)
 {
+    va_list args;
+    if (sim->options.story_turns) {
+        va_start(args, format);
+        add_to_story(sim, format, args);
+        va_end(args);
+    }
     if (!sim_traces(sim))
         return;
-    va_list args;
     va_start(args, format);
     add_line(sim, format, args);
     va_end(args);
@@ -54,11 +69,9 @@ void sim_fact(struct sim *sim, const char *format, ...)
         va_end(args);
     }
     if (sim->options.keep_story) {
-        char text[4096];
         va_start(args, format);
-        vsnprintf(text, sizeof text, format, args);
+        add_to_story(sim, format, args);
         va_end(args);
-        buffer_printf(&sim->story, "%s\n", text);
     }
 }
 

@@ -33,9 +33,10 @@ struct sim_options {
     int engines; /* 0: the seed chooses */
     int jobs;    /* 0: the seed chooses */
     uint64_t mutants;
-    FILE *trace;     /* every event and effect as it happens, or NULL */
-    bool keep_trace; /* the last lines are kept for the result */
-    bool keep_story; /* what happened in the world is kept in `story` */
+    FILE *trace;      /* every event and effect as it happens, or NULL */
+    bool keep_trace;  /* the last lines are kept for the result */
+    bool keep_story;  /* what happened in the world is kept in `story` */
+    bool story_turns; /* with every event and effect of the engines */
 };
 
 /* The swarm: what the seed chose. Rates are mean intervals in ms, 0: never. */

@@ -58,7 +58,8 @@ static void begin_core(struct stage *stage)
     };
     stage->core = core_new(&options);
     stage->boot = boot_of(stage->run->claims + 1);
-    stage->dead = stage->draining = stage->drain_due = false;
+    stage->dead = stage->draining = false;
+    stage->drain_tag = 0;
     stage->event_first = stage->event_count = 0;
     struct core_event *began = stage_event(stage, EVENT_SESSION_BEGAN, 0);
     began->u.session.boot = stage->boot;
@@ -86,6 +87,15 @@ static void end_core(struct stage *stage)
 
 /* ----------------------------------------------------------------------------------------- time */
 
+static void drain_core(struct stage *stage)
+{
+    stage->drain_tag = 0;
+    if (stage->finished || stage->dead)
+        return;
+    stage->draining = true;
+    step(stage, &(struct core_event){.kind = EVENT_DRAIN});
+}
+
 /* Whatever comes next: an answer, the end of a step, or a time. */
 static void go_on(struct stage *stage)
 {
@@ -93,13 +103,13 @@ static void go_on(struct stage *stage)
         struct core_event event = stage->events[stage->event_first++];
         if (stage->event_first == stage->event_count)
             stage->event_first = stage->event_count = 0;
-        bool was_save = event.kind == EVENT_SAVED;
+        bool drain = event.kind == EVENT_SAVED && event.tag == stage->drain_tag;
+        bool early = drain && stage->drain_early;
+        if (early)
+            drain_core(stage);
         step(stage, &event);
-        if (was_save && stage->drain_due && !stage->finished && !stage->dead) {
-            stage->drain_due = false;
-            stage->draining = true;
-            step(stage, &(struct core_event){.kind = EVENT_DRAIN});
-        }
+        if (drain && !early)
+            drain_core(stage);
         return;
     }
     size_t ends = stage_next_end(stage);

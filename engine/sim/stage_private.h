@@ -46,7 +46,8 @@ struct stage {
     bool dead;     /* this core is to be dropped */
     bool finished; /* the job's end is saved and answered */
     bool draining;
-    bool drain_due; /* tell it to stop when it heard of this save */
+    uint64_t drain_tag; /* tell it to stop when it hears of this save; 0: no */
+    bool drain_early;   /* just before */
     int quiet;      /* ticks since the last save */
 };
 

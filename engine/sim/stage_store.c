@@ -92,8 +92,11 @@ static void save(struct stage *stage, uint64_t tag, const struct save *save)
     stage->fault_next += is_met;
     stage->run->faults_met += is_met;
     stage->quiet = 0;
-    stage->dead = is_met && fault->kind != STAGE_HAND_OVER;
-    stage->drain_due = is_met && fault->kind == STAGE_HAND_OVER;
+    stage->dead = is_met && (fault->kind == STAGE_LOSE || fault->kind == STAGE_CRASH);
+    if (is_met && !stage->dead) {
+        stage->drain_tag = tag;
+        stage->drain_early = fault->kind == STAGE_HAND_OVER_EARLY;
+    }
     if (is_met && fault->kind == STAGE_LOSE)
         return;
     apply(stage, save);
