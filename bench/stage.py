@@ -56,7 +56,14 @@ class Stage:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="jobboard-bench-"))
         self.folder.chmod(0o755)
         self.dir = self.folder / "cluster"
-        self.files = 0
+        self.files, self.sql = 0, None
+        try:
+            self.open(engines, session_timeout_ms, tick_ms, engine_options)
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def open(self, engines, session_timeout_ms, tick_ms, engine_options):
         self.dev("up", "--engines", engines, "--session-timeout", session_timeout_ms, "--tick",
                  tick_ms, after=["--", *engine_options] if engine_options else [])
         script = 'eval "$("$0" dev env --dir "$1")" && env -0'
@@ -74,8 +81,10 @@ class Stage:
         return self
 
     def __exit__(self, *_):
-        self.sql.close()
-        self.dev("down")
+        if self.sql:
+            self.sql.close()
+        if self.dir.exists():
+            self.dev("down")
         subprocess.run(["rm", "-rf", str(self.folder)], check=True)
 
     # ------------------------------------------------------------------------------- the tool

@@ -155,7 +155,8 @@ static bool try(struct sweep *sweep, const struct stage_fault *faults, size_t co
     if (sweep->loose)
         good &= !run.stuck;
     else
-        good &= sweep->once ? calls_once(&run, &why) : stage_agrees(&sweep->plain, &run, sweep->times, &why);
+        good &= sweep->once ? calls_once(&run, &why)
+                            : stage_agrees(&sweep->plain, &run, sweep->times, &why);
     if (!good)
         tell(sweep, faults, count, &run, &why);
     buffer_done(&why);

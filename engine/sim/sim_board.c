@@ -229,7 +229,7 @@ static void expire(void *object, uint64_t arg)
         sim_count(board->world, COUNT_FROZEN_BEYOND);
     board_end(session);
     if (session->link->session == session)
-        link_break(session->link);
+        sim_link_break(session->link);
 }
 
 void board_expire_at(struct sim_session *session)
@@ -253,7 +253,7 @@ void sim_board_down(struct sim_board *board)
     board->is_up = false;
     sim_count(board->world, COUNT_BOARD_DOWN);
     for (struct sim_board_link *link = board->links; link; link = link->next)
-        link_break(link);
+        sim_link_break(link);
 }
 
 void sim_board_up(struct sim_board *board, bool expire_all)

@@ -134,7 +134,7 @@ void link_drop_request(struct sim_request *request);
 void link_send_waiting(struct sim_board_link *link);
 
 /* sim_board_session.c: connections and sessions. */
-void link_break(struct sim_board_link *link);
+void sim_link_break(struct sim_board_link *link);
 /* The client gives its session up, or closes for good. */
 void link_end(struct sim_board_link *link, bool close);
 

@@ -128,7 +128,7 @@ static void knows_session(void *object, uint64_t line)
     while (link->session && (link->session->link != link || link->session->has_ended))
         link->session = link->session->next;
     if (!link->session) {
-        link_break(link);
+        sim_link_break(link);
         return;
     }
     beat_time(link->session, 0);
@@ -256,7 +256,7 @@ static void lose_requests(struct sim_session *session, int lost_permille)
     }
 }
 
-void link_break(struct sim_board_link *link)
+void sim_link_break(struct sim_board_link *link)
 {
     if (!link->is_connected || link->is_gone)
         return;
@@ -374,7 +374,7 @@ void sim_board_cut(struct sim_board_link *link)
         return;
     sim_count(world_of(link), COUNT_BOARD_CUT);
     link->is_cut = true;
-    link_break(link);
+    sim_link_break(link);
 }
 
 void sim_board_mend(struct sim_board_link *link)
@@ -388,7 +388,7 @@ bool sim_board_end_session(struct sim_board_link *link)
         return false;
     sim_count(world_of(link), COUNT_SESSION_LOST);
     board_end(link->session);
-    link_break(link);
+    sim_link_break(link);
     return true;
 }
 

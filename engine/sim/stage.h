@@ -30,9 +30,9 @@ struct stage_plan {
 };
 
 enum stage_fault_kind {
-    STAGE_LOSE,      /* the core dies before the save is applied */
-    STAGE_CRASH,     /* the core dies when the save is applied and before it hears so */
-    STAGE_HAND_OVER, /* the core is told to stop when it heard that the save is applied */
+    STAGE_LOSE,            /* the core dies before the save is applied */
+    STAGE_CRASH,           /* the core dies when the save is applied and before it hears so */
+    STAGE_HAND_OVER,       /* the core is told to stop when it heard that the save is applied */
     STAGE_HAND_OVER_EARLY, /* … just before it hears so */
     STAGE_FAULTS,
 };

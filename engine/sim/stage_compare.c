@@ -22,8 +22,8 @@ static bool same(struct buffer *text, const char *what, struct text name, struct
     return text_equal(plain, crashed) || differ(text, what, name, plain, crashed);
 }
 
-static bool same_row(const struct task_row *plain, const struct task_row *crashed,
-                     bool has_times, struct buffer *text)
+static bool same_row(const struct task_row *plain, const struct task_row *crashed, bool has_times,
+                     struct buffer *text)
 {
     if (plain->attempt != crashed->attempt) {
         buffer_printf(text, "attempt of \"%.*s\": %d without, %d with the crash\n",
@@ -151,21 +151,23 @@ static bool same_history(const struct stage_run *plain, const struct stage_run *
     }
 }
 
-bool stage_agrees(const struct stage_run *plain, const struct stage_run *crashed,
-                  bool has_times, struct buffer *ret_text)
+bool stage_agrees(const struct stage_run *plain, const struct stage_run *crashed, bool has_times,
+                  struct buffer *ret_text)
 {
     if (crashed->stuck) {
         buffer_printf(ret_text, "%s\n", crashed->stuck);
         return false;
     }
-    return same(ret_text, "state", TEXT("the job"), text_of(job_state_name(plain->state)),
-                text_of(job_state_name(crashed->state))) &
-           same(ret_text, "output", TEXT("the job"), plain->output, crashed->output) &
-           (has_times ||
-            same(ret_text, "failure", TEXT("the job"), plain->failure, crashed->failure)) &
-           same_rows(plain, crashed, has_times, ret_text) &
-           same_calls(plain, crashed, has_times, ret_text) &
-           same_history(plain, crashed, ret_text);
+    /* Every difference is told, not only the first. */
+    bool agrees = same(ret_text, "state", TEXT("the job"), text_of(job_state_name(plain->state)),
+                       text_of(job_state_name(crashed->state)));
+    agrees &= same(ret_text, "output", TEXT("the job"), plain->output, crashed->output);
+    if (!has_times)
+        agrees &= same(ret_text, "failure", TEXT("the job"), plain->failure, crashed->failure);
+    agrees &= same_rows(plain, crashed, has_times, ret_text);
+    agrees &= same_calls(plain, crashed, has_times, ret_text);
+    agrees &= same_history(plain, crashed, ret_text);
+    return agrees;
 }
 
 /* -------------------------------------------------------------------------------------- legality

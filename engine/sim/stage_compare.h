@@ -11,8 +11,8 @@
  *   calls: exactly those in flight at a crash were begun once more;
  *     (`has_times`: or not, when their time was over; how they ended is not known then)
  *   the history, apart from claims and takeovers: the same moves in the same order. */
-bool stage_agrees(const struct stage_run *plain, const struct stage_run *crashed,
-                  bool has_times, struct buffer *ret_text);
+bool stage_agrees(const struct stage_run *plain, const struct stage_run *crashed, bool has_times,
+                  struct buffer *ret_text);
 /* Every line of the history is a move that the state machine allows, or a remark. */
 bool stage_is_legal(const struct stage_run *run, struct buffer *ret_text);
 /* The whole history, a save a line. */

@@ -48,7 +48,7 @@ struct stage {
     bool draining;
     uint64_t drain_tag; /* tell it to stop when it hears of this save; 0: no */
     bool drain_early;   /* just before */
-    int quiet;      /* ticks since the last save */
+    int quiet;          /* ticks since the last save */
 };
 
 /* A new answer for the core, given after what is being performed. */

@@ -10,7 +10,6 @@
 #include "base/os/entropy.h"
 #include "storage/tests/stage.h"
 
-
 static struct post_answer post(struct stage *stage, struct storage *store,
                                const struct post_request *request)
 {
