@@ -231,9 +231,6 @@ CASES = {
         "  noop:\n", "a:R a:F a:nr finally:R finally:S [FAILURE]"),
     # --- times -------------------------------------------------------------------------------------
     "timeout": (steps(a="{run: [sleep, '30'], timeout: 100ms}"), "a:R a:F a:nr [FAILURE]"),
-    "deadline is over the retries": (
-        steps(a="{run: [sleep, '30'], timeout: 100ms, deadline: 250ms, retry: {attempts: 50, delay: 10ms}}"),
-        "a:R a:Rt a:R a:Rt a:R a:F a:nr [FAILURE]"),
     "timeout of a flow": (
         "steps:\n  - name: n\n    timeout: 150ms\n    steps:\n      - {name: a, run: [sleep, '30']}\n",
         "n:R n/a:R n/a:F n/a:nr n:F [FAILURE]"),
@@ -245,6 +242,14 @@ def test_moves(tmp_path, name):
     body, expected = CASES[name]
     words = history(tmp_path, "flow: case\n" + body)
     assert matches(expected, words), "\nexpected %s\n     got %s" % (expected, " ".join(words))
+
+
+def test_deadline_is_over_the_retries(tmp_path):
+    """How many attempts fit into it is the machine's business; that it ends them is not."""
+    words = history(tmp_path, "flow: case\n" + steps(
+        a="{run: [sleep, '30'], timeout: 100ms, deadline: 900ms, retry: {attempts: 50, delay: 10ms}}"))
+    assert words[-3:] == ["a:F", "a:nr", "[FAILURE]"]
+    assert 1 <= words.count("a:Rt") <= 9
 
 
 def output(tmp_path, body, *args):
