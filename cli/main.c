@@ -17,7 +17,7 @@ static const struct verb verbs[] = {
     {"logs", "print what a job's tasks wrote to stderr", verb_logs},
     {"why", "tell why a job does not move, and what would move it", verb_why},
     {"engines", "list the engines on the board", verb_engines},
-    {"flow", "check flow files", verb_flow},
+    {"flow", "check, draw and run flow files", verb_flow},
     {"expr", "evaluate an expression of the flow language", verb_expr},
     {"migrate", "bring the Postgres schema to this version", verb_migrate},
 };

@@ -127,10 +127,14 @@ static int flow_check(int argc, char **argv)
 static void print_help(FILE *out)
 {
     fputs("Usage: jobboard flow check FILE… [--json]\n"
-          "       jobboard flow run FILE [-i NAME=VALUE]… [--json]\n\n"
+          "       jobboard flow graph FILE [--mermaid]\n"
+          "       jobboard flow run FILE [-i NAME=VALUE]… [--json]\n"
+          "       jobboard flow schema\n\n"
           "Works on flow files; needs no cluster.\n\nVerbs:\n"
           "  check        check flow files and tell all that is wrong\n"
-          "  run          run a flow here and now, without a cluster\n\n"
+          "  graph        draw a flow, or how a job stands\n"
+          "  run          run a flow here and now, without a cluster\n"
+          "  schema       print the language as JSON Schema, for editors\n\n"
           "Examples:\n"
           "  jobboard flow check deploy.yaml\n"
           "  jobboard flow run deploy.yaml -i region=eu\n\n"
@@ -142,6 +146,10 @@ int verb_flow(int argc, char **argv)
 {
     if (argc >= 2 && !strcmp(argv[1], "check"))
         return flow_check(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "graph"))
+        return flow_graph(argc - 1, argv + 1);
+    if (argc >= 2 && !strcmp(argv[1], "schema"))
+        return flow_print_schema(argc - 1, argv + 1);
     if (argc >= 2 && !strcmp(argv[1], "run"))
         return flow_run(argc - 1, argv + 1);
     if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))) {

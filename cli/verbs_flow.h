@@ -3,6 +3,8 @@
 #ifndef CLI_VERBS_FLOW_H
 #define CLI_VERBS_FLOW_H
 
+int flow_graph(int argc, char **argv);
+int flow_print_schema(int argc, char **argv);
 int flow_run(int argc, char **argv);
 
 #endif

@@ -246,6 +246,9 @@ int flow_complete_input(const struct flow *flow, struct text input_json, struct 
 int flow_input_from_text(const struct flow *flow, struct text name, struct text typed,
                          struct buffer *ret_json, struct error *ret_error);
 
+/* Appends the language as JSON Schema (draft 7), for editors. */
+void flow_schema(struct buffer *ret_json);
+
 /* Milliseconds of a DUR (`500ms 90s 1h30m 5d 2w`); ERR_INVALID. */
 int flow_parse_duration(struct text text, int64_t *ret_ms);
 

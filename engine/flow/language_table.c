@@ -11,8 +11,8 @@
 
 /* JSON Schema of the values, for schema.c. */
 #define REF(name) "{\"$ref\":\"#/$defs/" name "\"}"
-#define MAP_OF(name)                                                                               \
-    "{\"type\":\"object\",\"propertyNames\":" REF("name") ",\"additionalProperties\":" REF(name) "}"
+#define MAP_OF(kind)                                                                               \
+    "{\"type\":\"object\",\"propertyNames\":" REF("name") ",\"additionalProperties\":" REF(kind) "}"
 #define NUMBERS(min, max) "{\"type\":\"number\",\"minimum\":" #min ",\"maximum\":" #max "}"
 #define WORDS(list)       "{\"enum\":[" list "]}"
 #define ANYTHING          "true"

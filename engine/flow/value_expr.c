@@ -160,6 +160,13 @@ static void note_uses(struct compiler *c, const struct template *template, struc
 {
     struct noting part = *noting;
     size_t before = c->use_count;
+    const struct expr *alone = template_alone(template);
+    const char *opening = alone ? memmem(text.data, text.len, "${", 2) : NULL;
+    if (opening) {
+        part.skipped += (size_t)(opening - text.data) + 2;
+        expr_each_path(alone, note_use, &part);
+        return;
+    }
     for (size_t at = 0; at + 1 < text.len;) {
         if (text.data[at] != '$' || text.data[at + 1] != '{' ||
             (at > 0 && text.data[at - 1] == '$')) {

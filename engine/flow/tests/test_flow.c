@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a file becomes. */
-#include <time.h>
-
 #include "engine/flow/tests/flow_fixture.h"
 
 /* The value of a template that needs nothing. */
@@ -367,101 +365,6 @@ static void test_expressions_are_counted(void **state)
     buffer_done(&text);
 }
 
-/* -------------------------------------------------------------------------------------- large
- * files */
-
-#define MANY 10000
-
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-/* What the promise of 0.5 s becomes under a sanitizer. */
-static double limit_s(void)
-{
-#if defined(__SANITIZE_ADDRESS__)
-    return 5;
-#elif defined(__has_feature)
-    return __has_feature(address_sanitizer) ? 5 : 0.5;
-#else
-    return 0.5;
-#endif
-}
-
-static void assert_fast(const struct buffer *text, bool is_good)
-{
-    struct flow_problems problems;
-    struct flow *flow;
-    double begin = now_s();
-    flow_compile(buffer_text(text), &flow, &problems);
-    double spent = now_s() - begin;
-    if ((flow != NULL) != is_good) {
-        struct buffer said;
-        buffer_init(&said, 0);
-        flow_problems_print(&problems, buffer_text(text), "many.yaml", false, &said);
-        fail_msg("%.2000s", said.data ? said.data : "");
-    }
-    print_message("%zu bytes in %.3f s\n", text->len, spent);
-    assert_true(spent < limit_s());
-    flow_free(flow);
-    flow_problems_done(&problems);
-}
-
-static void test_many_in_a_row(void **state)
-{
-    struct buffer text;
-    buffer_init(&text, 0);
-    buffer_add_string(&text, "flow: x\ninput: {n: integer}\ntasks:\n  t0: {set: 0}\n");
-    for (int i = 1; i < MANY; i++)
-        buffer_printf(&text,
-                      "  t%d:\n    needs: t%d\n    set: \"${ tasks.t%d.result + input.n }\"\n"
-                      "    if: tasks.t%d.result != null\n    timeout: 5m\n",
-                      i, i - 1, i - 1, i / 2);
-    assert_fast(&text, true);
-    buffer_done(&text);
-}
-
-static void test_many_at_once(void **state)
-{
-    struct buffer text;
-    buffer_init(&text, 0);
-    buffer_add_string(&text, "flow: x\ntasks:\n");
-    for (int i = 0; i < MANY - 1; i++)
-        buffer_printf(&text, "  t%d: {run: [echo, \"${ job.id } %d\"]}\n", i, i);
-    buffer_add_string(&text, "  last:\n    noop:\n    needs:\n");
-    for (int i = 0; i < MANY - 1; i++)
-        buffer_printf(&text, "    - t%d\n", i);
-    assert_fast(&text, true);
-    buffer_clear(&text);
-    buffer_add_string(&text, "flow: x\nsteps:\n");
-    for (int i = 0; i < MANY; i++)
-        buffer_add_string(&text, "- noop:\n");
-    assert_fast(&text, true);
-    buffer_add_string(&text, "- noop:\n");
-    assert_fast(&text, false);
-    buffer_done(&text);
-}
-
-static void test_many_mistakes(void **state)
-{
-    struct buffer text;
-    buffer_init(&text, 0);
-    buffer_add_string(&text, "flow: x\ntasks:\n");
-    for (int i = 0; i < MANY; i++)
-        buffer_printf(&text, "  t%d: {noop: , needs: [t%d, missing%d], if: tasks.q%d.result}\n", i,
-                      (i + 1) % MANY, i, i);
-    assert_fast(&text, false);
-    buffer_clear(&text);
-    buffer_add_string(&text, "flow: x\ntasks:\n");
-    for (int i = 0; i < MANY; i++)
-        buffer_printf(&text, "  t%d: {noop: , needs: t%d}\n", i, (i + 1) % MANY);
-    assert_fast(&text, false);
-    buffer_done(&text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,8 +376,6 @@ int main(void)
         cmocka_unit_test(test_json_file),        cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_too_large),        cmocka_unit_test(test_colours),
         cmocka_unit_test(test_problems_are_cut), cmocka_unit_test(test_expressions_are_counted),
-        cmocka_unit_test(test_many_in_a_row),    cmocka_unit_test(test_many_at_once),
-        cmocka_unit_test(test_many_mistakes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
