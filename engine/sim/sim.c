@@ -113,6 +113,7 @@ static void make_services(struct sim *sim)
         .clock_us = sim_between(&sim->world, 0, 1000000) * 1000,
         .busy_told_permille = config->busy_told_permille,
         .abort_permille = config->abort_permille,
+        .lost_permille = config->lost_permille,
         .watch = sim_checks_store(sim),
     };
     struct sim_board_options board = {
@@ -122,6 +123,7 @@ static void make_services(struct sim *sim)
         .unknown_permille = config->unknown_permille,
         .resent_permille = config->resent_permille,
         .watch_lost_permille = config->watch_lost_permille,
+        .lost_permille = config->lost_permille,
         .watch = sim_checks_board(sim),
     };
     struct sim_steps_watch steps = sim_checks_steps(sim);

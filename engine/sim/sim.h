@@ -48,6 +48,7 @@ struct sim_config {
     struct sim_delay store_network, store_work, board_network;
     int busy_told_permille, abort_permille, unknown_permille, resent_permille;
     int watch_lost_permille, unplaced_permille, mid_permille;
+    int lost_permille;
     bool has_tags; /* some jobs and engines have a tag */
     int kill_ms, kill_mid_turn_ms, freeze_ms, drain_ms;
     int board_cut_ms, board_down_ms, session_lost_ms, cards_lost_ms;

@@ -51,6 +51,7 @@ struct sim_board_options {
     int unknown_permille; /* a lost answer that is told as unknown though it could be proven */
     int resent_permille;  /* requests overtaken by later ones */
     int watch_lost_permille;
+    int lost_permille; /* requests lost on the way when their connection breaks */
     struct sim_board_watch watch;
 };
 

@@ -264,7 +264,7 @@ void sim_link_break(struct sim_board_link *link)
     link->line++;
     link->members_pending = link->pools_pending = false;
     if (link->session)
-        lose_requests(link->session, 500);
+        lose_requests(link->session, link->board->options.lost_permille);
     retry_later(link, 0);
 }
 
@@ -409,7 +409,7 @@ void sim_board_leave(struct sim_board_link *link)
     if (link->is_gone)
         return;
     if (link->session)
-        lose_requests(link->session, 200);
+        lose_requests(link->session, link->board->options.lost_permille);
     link->is_gone = true;
     link->is_connected = false;
     link->line++;

@@ -95,6 +95,7 @@ void sim_config_swarm(const struct sim_options *options, struct sim_config *ret_
     config->write_cut_permille = choose_permille(&dice, 40, 40);
     config->write_freeze_permille = choose_permille(&dice, 40, 40);
     config->write_kill_permille = choose_permille(&dice, 40, 20);
+    config->lost_permille = (int)sim_between(&dice, 0, 1000);
     config->has_tags = random_percent(&dice.random, 30);
     choose_faults(&dice, config);
     sim_world_done(&dice);

@@ -85,6 +85,7 @@ struct sim_store_options {
     int64_t clock_us;         /* the store's clock minus the world's */
     int busy_told_permille;   /* busy rows told as busy rather than sent again alone */
     int abort_permille;       /* statements that were started and break with their connection */
+    int lost_permille;        /* statements lost on the way when their connection breaks */
     struct sim_store_watch watch;
 };
 

@@ -276,7 +276,8 @@ static void cut_conn(struct sim_conn *conn)
         next = at->next_in_conn;
         if (at->stage == STAGE_DONE)
             sim_count(store->world, COUNT_STORE_ANSWER_LOST);
-        lost = lost || (at->stage <= STAGE_QUEUED && sim_permille(store->world, 500));
+        lost = lost || (at->stage <= STAGE_QUEUED &&
+                        sim_permille(store->world, store->options.lost_permille));
         if (at->stage <= STAGE_QUEUED && lost) {
             sim_count(store->world, COUNT_STORE_REQUEST_LOST);
             store_abort(at);
