@@ -236,6 +236,17 @@ void flow_free(struct flow *flow);
 /* The number of the task called `name` in this level, -1 when there is none. */
 int64_t flow_level_find(const struct flow_level *level, struct text name);
 
+/* The task that a path names, as history and tools write it: `deploy/canary`, `hosts/3/install`,
+ * and for an item (`hosts/3`) the task it is one of. How many items there are nobody knows here.
+ * ERR_NOT_FOUND; ERR_INVALID for `finally` and for what is inside a repeat. */
+int flow_find_path(const struct flow *flow, struct text path, const struct flow_task **ret_task,
+                   struct error *ret_error);
+
+/* Cuts the flow down to the task at path `target` and what that needs, directly or not; the rest is
+ * gone, and the flow gives no output. The flow must not be shared yet. Errors as above, and
+ * ERR_INVALID for a task inside a foreach; then nothing has changed. */
+int flow_cut_down(struct flow *flow, struct text target, struct error *ret_error);
+
 /* Checks an input object against the declarations and fills in the defaults, in the order
  * declared; numbers and nested documents to the letter. ERR_INVALID with all that is wrong. */
 int flow_complete_input(const struct flow *flow, struct text input_json, struct buffer *ret_json,
