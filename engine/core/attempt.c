@@ -111,7 +111,7 @@ static void begin_verb(struct core *core, struct unit *unit, bool resumed)
 {
     const struct flow_task *plan = unit->plan;
     struct reading reading;
-    struct text value;
+    struct text value, failure;
     reading_begin(&reading, core, unit);
     bool good = read_verb(&reading, plan, &value);
     unit->failure = TEXT_NONE;
@@ -124,6 +124,8 @@ static void begin_verb(struct core *core, struct unit *unit, bool resumed)
         reserve_step(core, unit);
     } else if (plan->verb == VERB_FAIL) {
         attempt_failed(core, unit, fail_verb(unit, value), TEXT_NONE);
+    } else if (!outcome_is_expected(core, unit, value, &failure)) {
+        attempt_failed(core, unit, failure, TEXT_NONE);
     } else {
         attempt_succeeded(core, unit, value, TEXT_NONE, TEXT_NONE);
     }
@@ -210,7 +212,7 @@ void attempt_begin_revert(struct core *core, struct unit *unit)
 {
     const struct flow_task *plan = unit->plan->revert;
     struct reading reading;
-    struct text value;
+    struct text value, failure;
     if (verb_needs_process(plan) && !has_room(core)) {
         wait_for_slot(core, unit);
         return;
@@ -229,6 +231,8 @@ void attempt_begin_revert(struct core *core, struct unit *unit)
         reserve_step(core, unit);
     } else if (plan->verb == VERB_FAIL) {
         undo_failed(core, unit, fail_verb(unit, value));
+    } else if (!outcome_is_expected(core, unit, value, &failure)) {
+        undo_failed(core, unit, failure);
     } else {
         undo_succeeded(core, unit, TEXT_NONE);
     }

@@ -161,17 +161,25 @@ void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, 
     }
 }
 
+bool unit_is_in_finally(const struct unit *unit)
+{
+    while (unit && unit->kind != UNIT_FINALLY)
+        unit = unit_outer(unit);
+    return unit != NULL;
+}
+
 bool unit_is_doomed(const struct unit *unit)
 {
     const struct job *job = unit->job;
-    if (unit->kind == UNIT_JOB || unit->kind == UNIT_FINALLY)
+    if (unit->kind == UNIT_JOB)
         return job->verdict != FAIL_REVERT || job->broken;
     const struct unit *task = unit;
     while (task->parent)
         task = task->parent;
     if (task->expired)
         return true;
-    if (!task->level) /* `finally` */
-        return false;
-    return (task->level->failing && !task->escape) || job->verdict != FAIL_REVERT || job->broken;
+    if (task->level && task->level->failing && !task->escape)
+        return true;
+    /* How the job ended is nothing to what runs at its end. */
+    return !unit_is_in_finally(unit) && (job->verdict != FAIL_REVERT || job->broken);
 }

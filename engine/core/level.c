@@ -128,7 +128,8 @@ static void end_failed(struct core *core, struct level *level)
     skip_rest(core, level);
     level->ended = true;
     bool is_outermost = level->owner->kind == UNIT_JOB;
-    bool undoes = is_outermost ? job->verdict != FAIL_STOP : job->verdict == FAIL_REVERT;
+    bool undoes = is_outermost ? job->verdict != FAIL_STOP
+                               : job->verdict == FAIL_REVERT || unit_is_in_finally(level->owner);
     if (undoes)
         undo_level(core, level, true);
     else
@@ -140,14 +141,18 @@ static void end_succeeded(struct core *core, struct level *level)
 {
     struct unit *owner = level->owner;
     const struct template *output = level->plan->output;
-    struct text result = TEXT("null");
+    struct text result = TEXT("null"), failure = TEXT_NONE;
     level->ended = true;
     struct reading reading;
     reading_begin(&reading, core, owner);
     reading.scope.level = level;
-    if (output && !reading_json(&reading, "output", output, &owner->job->arena, &result)) {
+    if (output && !reading_json(&reading, "output", output, &owner->job->arena, &result))
+        failure = reading_failure(&reading);
+    else
+        outcome_is_expected(core, owner, result, &failure);
+    if (failure.data) {
         level->ended = false;
-        level_fail(core, level, reading_failure(&reading), ++owner->job->failures);
+        level_fail(core, level, failure, ++owner->job->failures);
         level_settle(core, level);
         return;
     }

@@ -121,6 +121,23 @@ static bool meets_expect(struct core *core, struct unit *unit, struct text resul
     return good;
 }
 
+bool outcome_is_expected(struct core *core, struct unit *unit, struct text result,
+                         struct text *ret_failure)
+{
+    struct text message = TEXT_NONE;
+    if (meets_expect(core, unit, result, &message))
+        return true;
+    struct failure failure = {
+        .class = "expect",
+        .message = message,
+        .task = unit->path,
+        .attempt = unit->state == TASK_REVERTING ? unit->revert_attempt : unit->attempt,
+        .exit = -1,
+    };
+    *ret_failure = failure_json(&unit->job->arena, &failure);
+    return false;
+}
+
 static void succeed(struct core *core, struct unit *unit, const struct step_end *end,
                     struct text result, bool replaced)
 {

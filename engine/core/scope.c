@@ -64,6 +64,8 @@ static struct level *level_around(const struct level *level)
     for (const struct unit *unit = level->owner; unit; unit = unit_outer(unit)) {
         if (unit->level)
             return unit->level;
+        if (unit->kind == UNIT_FINALLY)
+            return unit->job->root->inner;
     }
     return NULL;
 }
@@ -194,13 +196,12 @@ struct text scope_retry_value(struct scope *scope, struct unit *unit)
 {
     const struct flow_retry *retry = &unit->plan->retry;
     size_t number = unit->attempt > 0 ? (size_t)unit->attempt - 1 : 0;
-    struct scope inner = {.job = scope->job, .unit = unit_outer(unit), .arena = scope->arena};
+    struct scope inner = {
+        .job = scope->job, .unit = unit, .retry_of_outer = true, .arena = scope->arena};
     struct expr_scope roots;
     struct expr_error error = {0};
     struct buffer json = {0};
     struct text value = TEXT_NONE;
-    if (unit->level)
-        inner.level = unit->level;
     roots = scope_of(&inner);
     if (retry->values && number < retry->value_count &&
         template_eval(retry->values[number], scope->arena, &roots, NULL, &json, &error) == 0)
@@ -221,6 +222,8 @@ static struct unit *nearest_retry(struct unit *unit, bool with_values)
         if (!unit_has_attempts(unit))
             continue;
         own = own ? own : unit;
+        if (unit->attempt == 0)
+            continue; /* `if` and the like: its own attempts have not begun */
         if (retry->present && (!with_values || retry->values || retry->values_expr))
             return unit;
     }
@@ -229,10 +232,12 @@ static struct unit *nearest_retry(struct unit *unit, bool with_values)
 
 static bool find_retry(struct scope *scope, struct text *ret_json)
 {
-    struct unit *unit = nearest_retry(scope->unit, false);
+    struct unit *first =
+        scope->unit && scope->retry_of_outer ? unit_outer(scope->unit) : scope->unit;
+    struct unit *unit = nearest_retry(first, false);
     if (!unit)
         return false;
-    struct unit *valued = nearest_retry(scope->unit, true);
+    struct unit *valued = nearest_retry(first, true);
     struct text value = valued ? scope_retry_value(scope, valued) : TEXT_NONE;
     struct buffer json = {0};
     buffer_printf(&json, "{\"attempt\":%d,\"value\":", (int)unit->attempt);

@@ -189,6 +189,7 @@ void level_fail(struct core *core, struct level *level, struct text failure, uin
 /* Nothing new starts in it, what waits ends; `stop` not NONE: what runs is told to stop. */
 void unit_cancel(struct core *core, struct unit *unit, const char *why, enum stop_reason stop);
 /* The failure of a unit whose flow fails around it: it is not tried again. */
+bool unit_is_in_finally(const struct unit *unit);
 bool unit_is_doomed(const struct unit *unit);
 /* Outer levels are not asked: the job as a whole stops (FAIL_STOP) or is undone. */
 void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, struct text failure,
@@ -266,7 +267,7 @@ struct scope {
     struct text result;   /* root `result`, none: not there */
     struct text failure;  /* root `failure`, none: not there */
     struct text failures; /* root `failures`, none: not there */
-    struct text item;     /* root `item`; none: that of the nearest item */
+    bool retry_of_outer;  /* root `retry` is that of the flows around the unit */
     struct arena *arena;  /* for objects built on demand */
 };
 struct expr_scope scope_of(struct scope *scope);
@@ -302,6 +303,9 @@ bool spec_read(struct reading *reading, const struct flow_task *plan);
 void spec_free(struct unit *unit);
 
 /* outcome.c: what a step's end means */
+/* Whether `expect` holds for what a verb without a process, or a flow, gave. */
+bool outcome_is_expected(struct core *core, struct unit *unit, struct text result,
+                         struct text *ret_failure);
 void outcome_of_step(struct core *core, struct unit *unit, const struct step_end *end,
                      bool started);
 
