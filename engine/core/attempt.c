@@ -49,8 +49,9 @@ static void reset(struct core *core, struct unit *unit)
         return;
     unit->attempt = unit->revert_attempt = 0;
     unit->result = unit->failure = unit->earlier = TEXT_NONE;
-    unit->order = 0;
+    unit->order = unit->broke = unit->own = 0;
     unit->how = HOW_NONE;
+    unit->halted = STOP_NONE;
     unit->undone = unit->blocked = unit->reverts_ran = unit->undo_failed = false;
     unit_move(core, unit, TASK_PENDING, TEXT_NONE);
 }
@@ -66,22 +67,31 @@ static void reset_inner(struct core *core, struct unit *unit)
     unit->undone = unit->blocked = unit->reverts_ran = unit->undo_failed = false;
 }
 
-static void begin_flow(struct core *core, struct unit *unit)
+/* False, and the attempt has failed, when it cannot be computed. */
+static bool set_flow_timeout(struct core *core, struct unit *unit)
 {
     struct reading reading;
-    reset_inner(core, unit);
-    unit->failure = TEXT_NONE;
-    unit_move(core, unit, TASK_RUNNING, TEXT_NONE);
-    level_unit_started(core, unit);
-    reading_begin(&reading, core, unit);
     int64_t timeout_ms;
+    reading_begin(&reading, core, unit);
     if (!reading_amount(&reading, "timeout", &unit->plan->timeout_ms, true, 0, &timeout_ms)) {
         attempt_failed(core, unit, reading_failure(&reading), TEXT_NONE);
-        return;
+        return false;
     }
     if (timeout_ms > 0)
         deadlines_set(&core->deadlines, &unit->due, core->now_ms + timeout_ms);
-    level_begin(core, unit);
+    return true;
+}
+
+static void begin_flow(struct core *core, struct unit *unit)
+{
+    reset_inner(core, unit);
+    unit->own = 0;
+    unit->halted = STOP_NONE;
+    unit->failure = TEXT_NONE;
+    unit_move(core, unit, TASK_RUNNING, TEXT_NONE);
+    level_unit_started(core, unit);
+    if (set_flow_timeout(core, unit))
+        level_begin(core, unit);
 }
 
 /* Computes what the verb needs; `ret_value` is what it gives when it needs no process. */
@@ -190,15 +200,44 @@ static void set_limit(struct core *core, struct unit *unit)
         deadlines_set(&core->deadlines, &unit->limit, core->now_ms + limit_ms);
 }
 
+static bool is_whole(const struct unit *unit)
+{
+    return unit->kind == UNIT_TASK || unit->kind == UNIT_FINALLY;
+}
+
+/* A job's deadline counts from its post; what it waited for its newest claim is not known here. */
+static int64_t waited_ms(const struct unit *unit)
+{
+    const struct job_load *load = &unit->job->load;
+    int64_t waited_us = load->row.ready_at_us - load->posted_at_us;
+    return unit->kind == UNIT_JOB && waited_us > 0 ? waited_us / 1000 : 0;
+}
+
+void unit_arm(struct core *core, struct unit *unit)
+{
+    const struct flow_task *plan = unit->plan;
+    struct reading reading;
+    int64_t limit_ms;
+    reading_begin(&reading, core, unit);
+    if ((is_whole(unit) || unit->kind == UNIT_JOB) &&
+        reading_amount(&reading, "deadline", &plan->deadline_ms, true, 0, &limit_ms) &&
+        limit_ms > 0) {
+        limit_ms -= waited_ms(unit);
+        deadlines_set(&core->deadlines, &unit->limit, core->now_ms + (limit_ms > 0 ? limit_ms : 0));
+    }
+    if (unit->inner && unit->state == TASK_RUNNING && !unit->inner->failing &&
+        reading_amount(&reading, "timeout", &plan->timeout_ms, true, 0, &limit_ms) && limit_ms > 0)
+        deadlines_set(&core->deadlines, &unit->due, core->now_ms + limit_ms);
+}
+
 void unit_start(struct core *core, struct unit *unit)
 {
-    bool is_whole = unit->kind == UNIT_TASK || unit->kind == UNIT_FINALLY;
-    if (is_whole && unit->plan->deadline_ms.present && !deadline_is_set(&unit->limit)) {
+    if (is_whole(unit) && unit->plan->deadline_ms.present && !deadline_is_set(&unit->limit)) {
         set_limit(core, unit);
         if (unit_has_ended(unit))
             return;
     }
-    if (is_whole && unit->plan->foreach.present)
+    if (is_whole(unit) && unit->plan->foreach.present)
         each_begin(core, unit);
     else if (unit->plan->repeat.present && unit->kind != UNIT_ROUND)
         rounds_begin(core, unit);
@@ -268,6 +307,7 @@ static void tell_outer(struct core *core, struct unit *unit)
 void unit_fail(struct core *core, struct unit *unit, struct text failure, struct text detail)
 {
     deadlines_cancel(&core->deadlines, &unit->due);
+    unit->resumes = false; /* its revert, if one comes, is a new one */
     unit->failure = failure;
     unit->order = ++unit->job->failures;
     if (unit->kind == UNIT_JOB)

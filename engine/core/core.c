@@ -152,9 +152,11 @@ static void stop_steps_for_handover(struct core *core)
     struct unit *unit, *other;
     HASH_ITER(hh, core->steps, unit, other)
     {
-        if (!unit->step_sent || unit->stop != STOP_NONE)
+        if (unit->stop != STOP_NONE)
             continue;
         unit->stop = STOP_HANDOVER;
+        if (!unit->step_sent)
+            continue; /* its start is not durable yet: it is left to the next owner */
         struct core_effect *effect = core_emit(core, EFFECT_STOP_STEP);
         effect->u.stop.step = unit->step;
         effect->u.stop.grace_ms = core->options.grace_ms;

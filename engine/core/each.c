@@ -167,6 +167,13 @@ static struct text message_of(struct core *core, struct text failure)
     return message && message->kind == JSON_STRING ? message->string : TEXT("unknown");
 }
 
+void each_tell_first(struct core *core, struct unit *item)
+{
+    item->parent->each->first_failure =
+        arena_printf(&item->job->arena, "%.*s: %.*s", TEXT_ARG(item->path),
+                     TEXT_ARG(message_of(core, item->failure)));
+}
+
 void each_item_ended(struct core *core, struct unit *item)
 {
     struct each *each = item->parent->each;
@@ -175,9 +182,7 @@ void each_item_ended(struct core *core, struct unit *item)
         each->succeeded++;
     } else {
         if (each->failed++ == 0)
-            each->first_failure =
-                arena_printf(&item->job->arena, "%.*s: %.*s", TEXT_ARG(item->path),
-                             TEXT_ARG(message_of(core, item->failure)));
+            each_tell_first(core, item);
         each->stopped |= each->fail_fast;
     }
     each_fill(core, item->parent);

@@ -92,6 +92,15 @@ void level_fail(struct core *core, struct level *level, struct text failure, uin
     level->active--;
 }
 
+void level_fail_itself(struct core *core, struct level *level, struct text failure)
+{
+    struct unit *owner = level->owner;
+    owner->failure = failure;
+    owner->own = ++owner->job->failures;
+    unit_note(core, owner);
+    level_fail(core, level, failure, owner->own);
+}
+
 struct text cancelled_failure(struct core *core, const struct unit *unit, const char *class,
                               const char *why)
 {
@@ -105,6 +114,20 @@ struct text cancelled_failure(struct core *core, const struct unit *unit, const 
     return failure_json(&unit->job->arena, &failure);
 }
 
+/* It ran under an earlier claim, and is not run again: nobody knows how far it came. */
+static void fail_unseen(struct core *core, struct unit *unit, const char *class, const char *why)
+{
+    struct failure failure = {
+        .class = class,
+        .message = text_of(why),
+        .task = unit->path,
+        .attempt = unit->attempt,
+        .unknown = true,
+        .exit = -1,
+    };
+    unit_fail(core, unit, failure_json(&unit->job->arena, &failure), text_of(class));
+}
+
 const char *cancel_class(enum stop_reason stop)
 {
     return stop == STOP_DEADLINE ? "deadline" : "cancelled";
@@ -114,14 +137,15 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
 {
     if (unit_has_ended(unit) || unit->state == TASK_REVERTING)
         return;
-    bool continues = unit->queued && unit->state == TASK_RUNNING;
+    bool is_leaf = !unit->each && !unit->rounds && !unit->inner;
+    bool continues =
+        unit->state == TASK_RUNNING && (unit->queued || (unit->resumes && is_leaf && !unit->step));
     if (unit->queued && (!continues || stop != STOP_NONE))
         progress_dequeue(core, unit);
     if (continues) {
         /* Its attempt goes on after a takeover, and may end like any running one. */
         if (stop != STOP_NONE)
-            unit_fail(core, unit, cancelled_failure(core, unit, cancel_class(stop), why),
-                      text_of(cancel_class(stop)));
+            fail_unseen(core, unit, cancel_class(stop), why);
     } else if (unit->each) {
         each_cancel(core, unit, why, stop);
     } else if (unit->rounds) {
@@ -147,6 +171,19 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
         effect->u.stop.grace_ms = core->options.grace_ms;
         core->counts.steps_killed++;
     }
+}
+
+void unit_halt(struct core *core, struct unit *unit, enum stop_reason stop)
+{
+    unit->halted = stop;
+    unit->expired |= stop == STOP_DEADLINE;
+    unit_note(core, unit);
+    if (stop == STOP_DEADLINE) {
+        unit_cancel(core, unit, "the deadline passed", stop);
+        return;
+    }
+    for (uint32_t i = 0; unit->inner && i < unit->inner->plan->task_count; i++)
+        unit_cancel(core, &unit->inner->units[i], "the flow around it timed out", stop);
 }
 
 void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, struct text failure,

@@ -122,6 +122,17 @@ static void skip_rest(struct core *core, struct level *level)
     }
 }
 
+/* After a takeover: an undoing under way goes on, whatever was decided about the job meanwhile. */
+static bool has_begun_undoing(const struct level *level)
+{
+    bool begun = level->owner->state == TASK_REVERTING;
+    for (uint32_t i = 0; i < level->plan->task_count && !begun; i++) {
+        const struct unit *unit = &level->units[i];
+        begun = unit->undone && !unit->inner; /* a flow may have undone itself */
+    }
+    return begun;
+}
+
 static void end_failed(struct core *core, struct level *level)
 {
     struct job *job = level->owner->job;
@@ -130,7 +141,7 @@ static void end_failed(struct core *core, struct level *level)
     bool is_outermost = level->owner->kind == UNIT_JOB;
     bool undoes = is_outermost ? job->verdict != FAIL_STOP
                                : job->verdict == FAIL_REVERT || unit_is_in_finally(level->owner);
-    if (undoes)
+    if (undoes || has_begun_undoing(level))
         undo_level(core, level, true);
     else
         attempt_failed(core, level->owner, level->failure, TEXT_NONE);
@@ -152,7 +163,7 @@ static void end_succeeded(struct core *core, struct level *level)
         outcome_is_expected(core, owner, result, &failure);
     if (failure.data) {
         level->ended = false;
-        level_fail(core, level, failure, ++owner->job->failures);
+        level_fail_itself(core, level, failure);
         level_settle(core, level);
         return;
     }

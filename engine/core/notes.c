@@ -29,6 +29,10 @@ struct text notes_write(struct arena *arena, const struct unit *unit)
 {
     struct buffer json = {0};
     add_number(&json, "order", unit->order);
+    add_number(&json, "not_begun", unit->state == TASK_FAILURE && !unit->started);
+    add_number(&json, "broke", unit->broke);
+    add_number(&json, "own", unit->own);
+    add_number(&json, "halted", unit->halted);
     add_number(&json, "undone", unit->undone);
     add_number(&json, "blocked", unit->blocked);
     add_number(&json, "reverts", unit->reverts_ran);
@@ -70,6 +74,11 @@ void notes_read(struct unit *unit, struct text notes)
     /* Notes that cannot be read are none: a person may have changed the row. */
     if (notes.data && json_parse(&arena, notes, &json, NULL) == 0 && json->kind == JSON_OBJECT) {
         unit->order = (uint32_t)number(json, "order");
+        unit->started &= number(json, "not_begun") == 0;
+        unit->broke = (uint32_t)number(json, "broke");
+        unit->own = (uint32_t)number(json, "own");
+        unit->halted = (enum stop_reason)number(json, "halted");
+        unit->expired = unit->halted == STOP_DEADLINE;
         unit->undone = number(json, "undone") != 0;
         unit->blocked = number(json, "blocked") != 0;
         unit->reverts_ran = number(json, "reverts") != 0;

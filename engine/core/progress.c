@@ -112,7 +112,7 @@ void progress_flow_ended(struct core *core, struct job *job, enum job_state stat
         job->output = TEXT_NONE;
     if (last && !job->last)
         job->last = unit_new(job, UNIT_FINALLY, last, NULL, 0);
-    if (job->last)
+    if (job->last && job->last->state == TASK_PENDING)
         unit_push(job->last);
 }
 
@@ -254,12 +254,8 @@ static void time_out_flow(struct core *core, struct unit *unit)
         .attempt = unit->attempt,
         .exit = -1,
     };
-    unit->failure = failure_json(&unit->job->arena, &failure);
-    if (unit->kind != UNIT_JOB)
-        unit_note(core, unit);
-    level_fail(core, unit->inner, unit->failure, ++unit->job->failures);
-    for (uint32_t i = 0; i < unit->inner->plan->task_count; i++)
-        unit_cancel(core, &unit->inner->units[i], "the flow around it timed out", STOP_CANCEL);
+    level_fail_itself(core, unit->inner, failure_json(&unit->job->arena, &failure));
+    unit_halt(core, unit, STOP_CANCEL);
     level_settle(core, unit->inner);
 }
 
@@ -288,10 +284,11 @@ void progress_limit_due(struct core *core, struct unit *unit)
 {
     if (is_ending(unit->job) || unit_has_ended(unit) || unit->state == TASK_REVERTING)
         return;
-    unit->expired = true;
-    if (unit->inner)
+    if (unit->inner && unit->own == 0) {
         unit->failure = cancelled_failure(core, unit, "deadline", "the deadline passed");
-    unit_cancel(core, unit, "the deadline passed", STOP_DEADLINE);
+        unit->own = ++unit->job->failures;
+    }
+    unit_halt(core, unit, STOP_DEADLINE);
     progress_advance(core, unit->job);
 }
 

@@ -12,6 +12,7 @@ struct restore {
     struct job *job;
     const struct task_row *rows; /* sorted by path */
     size_t count;
+    struct unit *broke; /* whose revert failed first, NULL: none */
 };
 
 static int compare_rows(const void *a, const void *b)
@@ -41,13 +42,17 @@ static void take_row(struct unit *unit, const struct task_row *row)
     unit->attempt = row->attempt;
     unit->result = arena_text(&job->arena, row->result);
     unit->failure = arena_text(&job->arena, row->failure);
-    notes_read(unit, row->internal);
     unit->started = was_begun(row);
+    notes_read(unit, row->internal);
     unit->undo_failed = row->state == TASK_REVERT_FAILURE;
     job->bytes += unit->result.len;
     job->broken |= unit->undo_failed;
     if (unit->order > job->failures)
         job->failures = unit->order;
+    if (unit->broke > job->failures)
+        job->failures = unit->broke;
+    if (unit->own > job->failures)
+        job->failures = unit->own;
 }
 
 static void restore_unit(struct restore *restore, struct unit *unit);
@@ -58,6 +63,7 @@ static void restore_items(struct restore *restore, struct unit *unit)
     if (!each_read(restore->core, unit, &failure))
         return; /* as it was before: each_fill finds nothing to do, and the task fails */
     struct each *each = unit->each;
+    struct unit *first = NULL;
     for (uint32_t i = 0; i < each->count; i++) {
         struct text path =
             arena_printf(&restore->core->scratch, "%.*s/%u", TEXT_ARG(unit->path), i);
@@ -69,10 +75,16 @@ static void restore_items(struct restore *restore, struct unit *unit)
         each->next = i + 1;
         each->succeeded += item->state == TASK_SUCCESS;
         each->failed += item->state == TASK_FAILURE;
-        each->active += !unit_has_ended(item) && item->state != TASK_REVERTING;
+        /* While its foreach runs, an item that is REVERTING undoes itself. */
+        each->active +=
+            !unit_has_ended(item) && (item->state != TASK_REVERTING || unit->state == TASK_RUNNING);
         each->stopped |=
             item->state == TASK_SKIPPED || (item->state == TASK_FAILURE && each->fail_fast);
+        if (item->state == TASK_FAILURE && (!first || item->order < first->order))
+            first = item;
     }
+    if (first)
+        each_tell_first(restore->core, first);
 }
 
 static void restore_rounds(struct restore *restore, struct unit *unit)
@@ -159,8 +171,9 @@ static void count_level(struct restore *restore, struct level *level)
     }
     judge_failures(restore, level);
     const struct unit *owner = level->owner;
-    if (owner->state == TASK_RUNNING && owner->failure.data && owner->kind != UNIT_JOB)
-        level_fail(restore->core, level, owner->failure, ++restore->job->failures);
+    bool is_going_on = owner->state == TASK_RUNNING || owner->state == TASK_REVERTING;
+    if (is_going_on && owner->own > 0 && owner->order == 0)
+        level_fail(restore->core, level, owner->failure, owner->own);
     bool lives = owner->state == TASK_RUNNING || owner->kind == UNIT_JOB ||
                  (owner->state == TASK_REVERTING && level->failing && owner->order == 0);
     level->ended = !lives || owner->state == TASK_RETRYING || unit_has_ended(owner);
@@ -177,9 +190,20 @@ static void each_part(struct restore *restore, struct unit *unit,
         visit(restore, unit->rounds->list[i]);
 }
 
+/* What a failed revert left undone reaches as far as it did before. */
+static void count_failed_undo(struct restore *restore, struct unit *unit)
+{
+    struct unit *outer = unit_outer(unit);
+    if (unit->undo_failed && outer)
+        outer->undo_failed = true;
+    if (unit->broke > 0 && (!restore->broke || unit->broke < restore->broke->broke))
+        restore->broke = unit;
+}
+
 static void count_parts(struct restore *restore, struct unit *unit)
 {
     each_part(restore, unit, count_parts);
+    count_failed_undo(restore, unit);
     if (unit->inner)
         count_level(restore, unit->inner);
 }
@@ -190,6 +214,13 @@ static void go_on(struct restore *restore, struct unit *unit)
 {
     bool in_live_level = !unit->level || (!unit->level->ended && !unit->level->undoing);
     each_part(restore, unit, go_on);
+    if (!unit_has_ended(unit) && unit->started && unit->state != TASK_REVERTING) {
+        unit->resumes = unit->kind != UNIT_JOB;
+        if (unit->halted != STOP_NONE)
+            unit_halt(restore->core, unit, unit->halted);
+        else
+            unit_arm(restore->core, unit);
+    }
     if (unit->state == TASK_REVERTING) {
         unit->resumes = !unit->inner && !unit->each && !unit->rounds;
         return; /* the undoing of its level comes to it */
@@ -224,13 +255,16 @@ static void begin(struct restore *restore, struct unit *root)
     root->started = true;
     restore_unit(restore, root);
     count_parts(restore, root);
+    if (restore->broke && !unit_has_ended(root) && root->state != TASK_RETRYING)
+        job_halt(restore->core, job, FAIL_REVERT_ALL, restore->broke->failure,
+                 restore->broke->broke);
     go_on(restore, root);
     job->restoring = false;
 }
 
 void restore_tree(struct core *core, struct job *job, struct task_row *rows, size_t count)
 {
-    struct restore restore = {core, job, rows, count};
+    struct restore restore = {.core = core, .job = job, .rows = rows, .count = count};
     struct unit *root = job->root;
     if (count)
         qsort(rows, count, sizeof *rows, compare_rows);

@@ -184,7 +184,11 @@ void save_release_outbox(struct core *core, struct job *job)
         return;
     for (size_t i = 0; i < job->outbox_count; i++) {
         struct unit *unit = job->outbox[i];
-        if (unit && unit->step && !unit->step_sent)
+        if (!unit || !unit->step || unit->step_sent)
+            continue;
+        if (unit->stop == STOP_HANDOVER)
+            progress_forget_step(core, unit);
+        else
             start_step(core, unit);
     }
     job->outbox_count = 0;

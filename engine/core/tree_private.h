@@ -87,13 +87,16 @@ struct unit {
     struct text earlier; /* JSON array of {value, failure} of the failed attempts, or none */
     int32_t revert_attempt;
     uint32_t order; /* number of its failure among the job's; 0: none */
+    uint32_t broke; /* the same of the failure of its revert; 0: none */
+    uint32_t own;   /* the same of a failure of its flow that is none of its tasks'; 0: none */
     enum skip_how how;
-    bool undone;      /* what it did is undone, or there is nothing to undo */
-    bool blocked;     /* what needed it could not be undone: it is left as it is */
-    bool reverts_ran; /* a revert ran in its newest undoing, or in a part of it */
-    bool undo_failed; /* a revert of it, or of a part of it, failed */
-    bool cancelled;   /* its failure is not its own: the flow around it fails */
-    bool expired;     /* its `deadline` passed: it is not tried again */
+    bool undone;             /* what it did is undone, or there is nothing to undo */
+    bool blocked;            /* what needed it could not be undone: it is left as it is */
+    bool reverts_ran;        /* a revert ran in its newest undoing, or in a part of it */
+    bool undo_failed;        /* a revert of it, or of a part of it, failed */
+    bool cancelled;          /* its failure is not its own: the flow around it fails */
+    bool expired;            /* its `deadline` passed: it is not tried again */
+    enum stop_reason halted; /* its time is over, and what runs in it was told to stop */
 
     /* TASK: the join. Every need is counted once, when the task it names has ended. */
     uint32_t met, void_needs, dead_needs;
@@ -186,6 +189,8 @@ void level_activate(struct unit *unit, bool active);
 /* fail.c: failures that nobody handles, and what they stop */
 void level_judge(struct core *core, struct unit *failed);
 void level_fail(struct core *core, struct level *level, struct text failure, uint32_t order);
+/* By a failure that is none of its tasks': it stands in the owner's row until the attempt ends. */
+void level_fail_itself(struct core *core, struct level *level, struct text failure);
 /* Nothing new starts in it, what waits ends; `stop` not NONE: what runs is told to stop. */
 void unit_cancel(struct core *core, struct unit *unit, const char *why, enum stop_reason stop);
 /* The failure of a unit whose flow fails around it: it is not tried again. */
@@ -194,6 +199,9 @@ bool unit_is_doomed(const struct unit *unit);
 /* Outer levels are not asked: the job as a whole stops (FAIL_STOP) or is undone. */
 void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, struct text failure,
               uint32_t order);
+/* The time of an attempt of its flow (STOP_CANCEL) or of the whole (STOP_DEADLINE) is over: what is
+ * in it ends. */
+void unit_halt(struct core *core, struct unit *unit, enum stop_reason stop);
 const char *cancel_class(enum stop_reason stop);
 struct text cancelled_failure(struct core *core, const struct unit *unit, const char *class,
                               const char *why);
@@ -215,6 +223,8 @@ bool each_read(struct core *core, struct unit *unit, struct text *ret_failure);
 void each_fill(struct core *core, struct unit *unit);
 struct unit *each_item(struct unit *unit, uint32_t number);
 void each_item_ended(struct core *core, struct unit *item);
+/* The item is the one that failed first. */
+void each_tell_first(struct core *core, struct unit *item);
 void each_cancel(struct core *core, struct unit *unit, const char *why, enum stop_reason stop);
 void each_undo(struct core *core, struct unit *unit);
 void each_item_undone(struct core *core, struct unit *item);
@@ -242,6 +252,8 @@ const struct level *undo_origin(const struct unit *unit);
 /* attempt.c: attempts and their ends */
 /* The join is met and the condition, if any, said yes. */
 void unit_start(struct core *core, struct unit *unit);
+/* The times of a unit under way, after a claim: they begin anew, as far as they are not over. */
+void unit_arm(struct core *core, struct unit *unit);
 void attempt_begin(struct core *core, struct unit *unit);
 void attempt_begin_revert(struct core *core, struct unit *unit);
 void attempt_failed(struct core *core, struct unit *unit, struct text failure,

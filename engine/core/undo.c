@@ -134,12 +134,13 @@ void undo_failed(struct core *core, struct unit *unit, struct text failure)
     unit->failure = failure;
     unit->undone = true;
     unit->undo_failed = true;
+    unit->broke = ++job->failures;
     unit_move(core, unit, TASK_REVERT_FAILURE, TEXT_NONE);
     bool is_first = !job->broken;
     job->broken = true;
     undo_unit_done(core, unit);
     if (is_first && job->root->inner && !job->root->inner->undoing)
-        job_halt(core, job, FAIL_REVERT_ALL, failure, ++job->failures);
+        job_halt(core, job, FAIL_REVERT_ALL, failure, unit->broke);
 }
 
 static void level_undone(struct core *core, struct level *level)
