@@ -71,7 +71,8 @@ class Cluster:
         self.dir = self.folder / "cluster"
         self.t_ms, self.tick_ms = session_timeout_ms, tick_ms
         self.base = [f"engine-{number}" for number in range(1, engines + 1)]
-        self.posted, self.needs, self.pids, self.starting, self.zk = [], {}, {}, {}, None
+        self.posted, self.needs, self.doors = [], {}, []
+        self.pids, self.starting, self.zk = {}, {}, None
         self.dev("up", "--engines", engines, "--zookeepers", zookeepers, "--session-timeout",
                  session_timeout_ms, "--tick", tick_ms, "--", *engine_options)
         try:
@@ -311,8 +312,18 @@ class Cluster:
                 self.dev(words[0], "start", *words[1:])
         if whole or len(self.starting) > 1:
             self.await_started()
-        if self.sql.closed:
+        try:
+            self.query("SELECT 1")
+        except psycopg2.Error:
             self.sql = self.connect()
+
+    def settle(self):
+        """What a test that failed left behind comes to its end: every door is opened."""
+        for door in self.doors:
+            door.open()
+        self.doors.clear()
+        until(lambda: not self.query("SELECT 1 FROM jobs WHERE state::text = ANY(%s) LIMIT 1",
+                                     ["RUNNING", "REVERTING"]), "all jobs to end", poll_s=0.02)
 
     # ------------------------------------------------------------------ waiting and judging
 
@@ -440,6 +451,7 @@ class Door:
 
     def __init__(self, cluster):
         self.path = cluster.folder / unique("door")
+        cluster.doors.append(self)
 
     def __str__(self):
         return str(self.path)

@@ -50,6 +50,7 @@ def cluster(shared_cluster, request):
     """Whole; where a module says `ALL_ENGINES = False`, an engine that an earlier test killed may
     still be starting."""
     shared_cluster.heal(whole=getattr(request.module, "ALL_ENGINES", True))
+    shared_cluster.settle()
     yield shared_cluster
 
 

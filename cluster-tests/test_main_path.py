@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Post, claim, run, save, consume: the path that every job takes, seen from outside."""
 import json
-import time
 
-from cluster import Door, flow_of, unique, until
+from cluster import flow_of, unique, until
 
 
 def three_steps(cluster, **last):
@@ -90,26 +89,6 @@ def test_attempts_have_one_key(cluster):
     runs = cluster.judge(job)
     assert [run.attempt for run in runs] == [1, 2, 3]
     assert len({run.key for run in runs}) == 1
-
-
-def test_wait_sees_the_end_at_once(cluster):
-    """It is told; it does not ask again and again."""
-    late_ms = []
-    for _ in range(5):
-        door = Door(cluster)
-        job = cluster.post(flow_of(steps=[cluster.evidence.step("until", door, name="one")]))
-        cluster.await_run(job, "one")
-        waiter = cluster.spawn("wait", job, "--timeout", "30s")
-        until(lambda: any(state == "idle" for _, state in cluster.backends_of(waiter.pid)),
-              "it to listen", 10)
-        door.open()
-        assert waiter.stdout.readline()
-        ended_ns = time.time_ns()
-        assert waiter.wait(timeout=30) == 0
-        late_ms.append((ended_ns - cluster.has_line(job, None, "SUCCESS")["at_ns"]) / 1e6)
-        cluster.judge(job)
-    print(f"wait returned {sorted(late_ms)} ms after the end")
-    assert sorted(late_ms)[2] < 100
 
 
 def test_posting_without_zookeeper(cluster):
