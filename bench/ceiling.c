@@ -274,7 +274,7 @@ static void parse(struct options *options, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct options options = {.kind_name = "noop", .lanes = 3, .chunk = 500};
+    struct options options = {.kind_name = "noop", .lanes = 4, .chunk = 1000};
     parse(&options, argc, argv);
     struct run *run = xcalloc(1, sizeof *run);
     run->options = &options;

@@ -6,7 +6,7 @@
 #include "base/alloc.h"
 #include "engine/core/core_private.h"
 
-#define CLAIMS_AT_ONCE  512 /* on the way to RUNNING */
+#define CLAIMS_AT_ONCE  256 /* on the way to RUNNING */
 #define RESERVE_PARTS   16  /* one in so many slots is kept for a departed boot's jobs */
 #define TRIES_MAX       2   /* readings of a row that keeps changing */
 #define BUSY_TRIES_MAX  40

@@ -10,7 +10,6 @@
 #include "engine/core/core_private.h"
 
 #define LIST_PAUSE_MS    10    /* between two listings of one shard: a burst of posts is one */
-#define LIST_BUSY_MS     100   /* while it has cards that nobody looked at: most changes are ours */
 #define REPAIR_BUSY_MS   1000  /* between two repairs of a shard that has cards */
 #define REPAIR_IDLE_MS   10000 /* and of an empty one: late work finds what was never placed */
 #define REPAIR_SOON_MS   20    /* after it ran dry */
@@ -51,19 +50,12 @@ static void list(struct core *core, struct shard *shard, bool repairs)
     effect->u.shard.shard = shard->key.number;
 }
 
-/* When a change is looked at. */
-static int64_t list_due_ms(const struct shard *shard)
-{
-    bool is_busy = shard->next_card < shard->card_count;
-    return shard->listed_ms + (is_busy ? LIST_BUSY_MS : LIST_PAUSE_MS);
-}
-
 /* Sets the due time of what an idle shard wants next. */
 static void arm(struct core *core, struct shard *shard)
 {
     int64_t due_ms = shard->repair_due_ms;
-    if (shard->changed && list_due_ms(shard) < due_ms)
-        due_ms = list_due_ms(shard);
+    if (shard->changed && shard->listed_ms + LIST_PAUSE_MS < due_ms)
+        due_ms = shard->listed_ms + LIST_PAUSE_MS;
     deadlines_set(&core->deadlines, &shard->due, due_ms);
 }
 
@@ -72,7 +64,7 @@ static void look(struct core *core, struct shard *shard)
     if (shard->state != SYNC_IDLE)
         return;
     bool repairs = core->now_ms >= shard->repair_due_ms && core->store_up;
-    if (repairs || (shard->changed && core->now_ms >= list_due_ms(shard))) {
+    if (repairs || (shard->changed && core->now_ms >= shard->listed_ms + LIST_PAUSE_MS)) {
         list(core, shard, repairs);
         return;
     }
@@ -138,8 +130,6 @@ void shard_taken(struct core *core, struct shard *shard)
     size_t left = shard->card_count - shard->next_card;
     if (shard->is_deep && left * 2 < (size_t)core->options.window)
         repair_soon(core, shard);
-    if (left == 0 && shard->changed && shard->state == SYNC_IDLE)
-        arm(core, shard);
 }
 
 void shard_due(struct core *core, struct shard *shard)
