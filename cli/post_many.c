@@ -107,9 +107,10 @@ static void take_posted(struct run *run, const struct jobboard_event *event)
                     ID_SHORT(&event->u.posted.job), job_state_name(event->u.posted.state));
         break;
     case JOBBOARD_CONFLICT:
-        session_say(run->many->verb,
-                    "refused: the key belongs to job %s, which has another flow, input or priority",
-                    job);
+        session_say(
+            run->many->verb,
+            "refused: the key belongs to job %s, which has another flow, input, target or priority",
+            job);
         fail(run, EXIT_CODE_REFUSED);
         break;
     case JOBBOARD_BAD:

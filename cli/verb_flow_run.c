@@ -22,6 +22,7 @@
 struct run_options {
     struct option_list inputs;
     const char *input;
+    const char *target;
     int64_t processes;
     int64_t grace_ms;
     const char *directory;
@@ -43,6 +44,11 @@ static const struct option_row rows[] = {
      .argument = "FILE",
      .offset = AT(input),
      .help = "a JSON object with inputs; - is stdin"},
+    {.name = "target",
+     .kind = OPTION_TEXT,
+     .argument = "TASK",
+     .offset = AT(target),
+     .help = "run only this task and what it needs, without the flow's output"},
     {.name = "processes",
      .kind = OPTION_NUMBER,
      .argument = "N",
@@ -230,6 +236,7 @@ static int run_flow(const struct run_options *given, const struct flow *flow, st
         .flow_text = source,
         .flow_name = flow->name,
         .input = input,
+        .target = text_of(given->target),
         .cwd = realpath(given->directory, directory) ? directory : given->directory,
         .processes = (int)given->processes,
         .grace_ms = given->grace_ms,
@@ -279,6 +286,8 @@ static int run_file(const struct run_options *given, const char *file)
         fputs(text.data, stderr);
     buffer_done(&text);
     flow_problems_done(&problems);
+    if (!code && given->target && flow_cut_down(flow, text_of(given->target), &error))
+        code = cli_fail("flow run", &error);
     if (!code)
         code = complete_input(given, flow, &input);
     if (!code)

@@ -18,6 +18,7 @@ struct post_options {
     struct option_list inputs;
     const char *input;
     const char *key;
+    const char *target;
     const char *priority; /* one digit; NULL: the flow says */
     int64_t count;
     bool wait;
@@ -45,6 +46,11 @@ static const struct option_row rows[] = {
      .argument = "KEY",
      .offset = FIELD(key),
      .help = "idempotency key: posting again with it gives the first job"},
+    {.name = "target",
+     .kind = OPTION_TEXT,
+     .argument = "TASK",
+     .offset = FIELD(target),
+     .help = "run only this task and what it needs, without the flow's output"},
     {.name = "priority",
      .kind = OPTION_TEXT,
      .argument = "0..9",
@@ -128,6 +134,16 @@ static int read_flow(const char *file, struct jobboard_flow **ret_flow)
     return exit;
 }
 
+static int check_target(const struct post_options *given, const char *file,
+                        const struct jobboard_flow *flow)
+{
+    struct error error = {0};
+    if (!flow_check_target(jobboard_flow_plan(flow), text_of(given->target), &error))
+        return EXIT_CODE_DONE;
+    error_wrap(&error, "%s: --target", file);
+    return cli_fail("post", &error);
+}
+
 /* Reads all files and builds their inputs, so that nothing is posted when anything is wrong. */
 static int read_orders(const struct post_options *given, const struct options *options,
                        struct order *orders)
@@ -141,6 +157,8 @@ static int read_orders(const struct post_options *given, const struct options *o
         struct text text = given->input ? buffer_text(&document) : TEXT_NONE;
         struct buffer completed = {0};
         exit = read_flow(options->operands[i], &orders[i].flow);
+        if (!exit && given->target)
+            exit = check_target(given, options->operands[i], orders[i].flow);
         if (exit)
             break;
         const struct flow *plan = jobboard_flow_plan(orders[i].flow);
@@ -166,6 +184,7 @@ static int post_orders(struct jobboard *jobboard, const struct post_options *giv
         posts[i] = (struct jobboard_post){.flow = orders[i].flow,
                                           .input = buffer_text(&orders[i].input),
                                           .key = text_of(given->key),
+                                          .target = text_of(given->target),
                                           .priority = priority};
     int exit = post_many(&many, jobboard, posts, order_count, (size_t)given->count, jobs);
     size_t job_count = order_count * (size_t)given->count;
@@ -220,6 +239,7 @@ int verb_post(int argc, char **argv)
         .operands_min = 1,
         .operands_max = -1,
         .examples = "  jobboard post deploy.yaml -i version=1.4 -i 'hosts=[\"a\", \"b\"]'\n"
+                    "  jobboard post deploy.yaml -i version=1.4 --target build\n"
                     "  jobboard post nightly.yaml --key nightly-$(date +%F) --wait\n"
                     "  jobboard post load.yaml --count 1000 | jobboard wait -",
     };

@@ -253,6 +253,19 @@ def test_a_post_of_several_files(idle, flow):
     assert {row["outcome"] for row in rows} == {"recorded"}
 
 
+def test_a_target_is_checked(idle, flow):
+    tasks = {"alpha": {"noop": None}, "b": {"foreach": [1], "steps": [{"noop": None}]}}
+    file = flow(flow_of("two", tasks=tasks))
+    before = jobs_stored(idle)
+    refused(idle.run("post", file, "--target", "alhpa", code=None), 5, "did you mean 'alpha'")
+    refused(idle.run("post", file, "--target", "b/0", code=None), 2, "foreach")
+    assert jobs_stored(idle) == before
+    key = unique("key")
+    job = idle.run("post", file, "--target", "alpha", "--key", key).stdout
+    assert idle.run("post", file, "--target", "alpha", "--key", key).stdout == job
+    refused(idle.run("post", file, "--key", key, code=None), 6, "target")
+
+
 def test_keys(idle, flow):
     key, file = unique("key"), flow(TYPED)
     first = idle.run("post", file, "--key", key, "-i", "s=a").stdout.strip()

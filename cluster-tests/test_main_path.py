@@ -41,6 +41,17 @@ def test_history_tells_every_move(cluster):
         (None, "SUCCESS")]
 
 
+def test_only_what_a_target_needs(cluster):
+    step = cluster.evidence.step
+    flow = flow_of(tasks={"a": step(), "b": step(needs="a"), "c": step(needs="b"), "d": step()},
+                   output="${ tasks.d.result }")
+    job, = cluster.post(flow, "--target", "b", "--count", "1")
+    cluster.await_state(job, "SUCCESS")
+    assert [run.task for run in cluster.judge(job)] == ["a", "b"]
+    shown = cluster.show(job)
+    assert (list(shown["tasks"]), shown["output"]) == (["a", "b"], None)
+
+
 def test_steps_beside_each_other(cluster):
     """Four tasks wait for each other's beginning: they can only end if all run at once."""
     names = ["a", "b", "c", "d"]

@@ -37,26 +37,53 @@ static void make_room(struct core *core)
     }
 }
 
+/* What the compiled flow is kept under. The hash holds any bytes. */
+static struct text name_of(const struct job_load *load, struct arena *arena)
+{
+    struct buffer name = {0};
+    if (!load->target.data)
+        return load->flow_hash;
+    buffer_add_text(&name, load->flow_hash);
+    buffer_add_char(&name, '/');
+    buffer_add_text(&name, load->target);
+    struct text text = arena_text(arena, buffer_text(&name));
+    buffer_done(&name);
+    return text;
+}
+
+/* NULL and a reason when the text does not compile, or has no such task as is wanted. */
+static struct flow *compile(const struct job_load *load, struct arena *arena,
+                            struct text *ret_reason)
+{
+    struct flow *flow = NULL;
+    struct flow_problems problems = {0};
+    struct error error = {0};
+    int code = flow_compile(load->flow_text, &flow, &problems);
+    if (code != 0) {
+        struct text message = problems.count ? problems.list[0].message : text_of(error_text(code));
+        *ret_reason = arena_printf(arena, "the flow does not compile: line %u: %.*s",
+                                   problems.count ? problems.list[0].line : 0, TEXT_ARG(message));
+    }
+    flow_problems_done(&problems);
+    if (code == 0 && load->target.data && flow_cut_down(flow, load->target, &error) != 0) {
+        *ret_reason = arena_text(arena, text_of(error.text));
+        flow_free(flow);
+        return NULL;
+    }
+    return flow;
+}
+
 struct flow_entry *flows_take(struct core *core, const struct job_load *load, struct arena *arena,
                               struct text *ret_reason)
 {
     struct flow_entry *entry = NULL;
-    HASH_FIND(hh, core->flows, load->flow_hash.data, load->flow_hash.len, entry);
+    struct text name = name_of(load, arena);
+    HASH_FIND(hh, core->flows, name.data, name.len, entry);
     if (!entry) {
-        struct flow *flow = NULL;
-        struct flow_problems problems = {0};
-        int code = flow_compile(load->flow_text, &flow, &problems);
-        if (code != 0) {
-            struct text message =
-                problems.count ? problems.list[0].message : text_of(error_text(code));
-            *ret_reason =
-                arena_printf(arena, "the flow does not compile: line %u: %.*s",
-                             problems.count ? problems.list[0].line : 0, TEXT_ARG(message));
-        }
-        flow_problems_done(&problems);
-        if (code != 0)
+        struct flow *flow = compile(load, arena, ret_reason);
+        if (!flow)
             return NULL;
-        entry = new_entry(flow, load->flow_hash);
+        entry = new_entry(flow, name);
         HASH_ADD_KEYPTR(hh, core->flows, entry->hash.data, entry->hash.len, entry);
         core->flow_count++;
     } else {

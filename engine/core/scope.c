@@ -104,6 +104,11 @@ static size_t find_task(struct scope *scope, const struct text *names, size_t co
         return 1;
     }
     const struct unit *unit = find_unit(scope, names[1]);
+    if (!unit && scope->job->load.target.data) {
+        /* `finally` may name tasks that this job was not posted for. */
+        *ret_json = count >= 3 ? TEXT("null") : TEXT("{\"result\":null,\"failure\":null}");
+        return count >= 3 ? 3 : 2;
+    }
     if (!unit)
         return 0;
     if (count >= 3 && text_equal(names[2], TEXT("result"))) {

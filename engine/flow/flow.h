@@ -242,9 +242,12 @@ int64_t flow_level_find(const struct flow_level *level, struct text name);
 int flow_find_path(const struct flow *flow, struct text path, const struct flow_task **ret_task,
                    struct error *ret_error);
 
+/* Whether the task at that path can be wanted alone: errors as above, and ERR_INVALID for what is
+ * inside a foreach. */
+int flow_check_target(const struct flow *flow, struct text target, struct error *ret_error);
 /* Cuts the flow down to the task at path `target` and what that needs, directly or not; the rest is
- * gone, and the flow gives no output. The flow must not be shared yet. Errors as above, and
- * ERR_INVALID for a task inside a foreach; then nothing has changed. */
+ * gone, and the flow gives no output. The flow must not be shared yet. Errors as for
+ * flow_check_target; then nothing has changed. */
 int flow_cut_down(struct flow *flow, struct text target, struct error *ret_error);
 
 /* Checks an input object against the declarations and fills in the defaults, in the order

@@ -170,7 +170,7 @@ static struct flow_task *cut_level(struct arena *arena, const struct flow_level 
     return &tasks[numbers[wanted]];
 }
 
-static int check_target(const struct flow *flow, struct text target, struct error *ret_error)
+int flow_check_target(const struct flow *flow, struct text target, struct error *ret_error)
 {
     struct walk walk = {target, target, ret_error};
     const struct flow_task *task;
@@ -188,7 +188,7 @@ static int check_target(const struct flow *flow, struct text target, struct erro
 
 int flow_cut_down(struct flow *flow, struct text target, struct error *ret_error)
 {
-    int code = check_target(flow, target, ret_error);
+    int code = flow_check_target(flow, target, ret_error);
     if (code)
         return code;
     struct walk walk = {target, target, ret_error};

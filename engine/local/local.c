@@ -122,6 +122,7 @@ static void copy_options(struct local *local, const struct local_options *option
     load->flow_text = arena_text(&local->arena, options->flow_text);
     load->flow_hash = TEXT("the flow");
     load->input = arena_text(&local->arena, options->input);
+    load->target = arena_text(&local->arena, options->target);
     load->posted_at_us = clock_unix_us();
     load->row.ready_at_us = load->posted_at_us;
     local->ground = (struct step_ground){

@@ -21,6 +21,7 @@ struct local_options {
     struct text flow_text; /* compiles: the caller has checked it */
     struct text flow_name;
     struct text input;       /* JSON object, complete */
+    struct text target;      /* path of the task that is wanted, which is there; none: all */
     const char *warden_path; /* NULL: beside this program */
     const char *cwd;         /* where steps without `cwd` run; NULL: / */
     int processes;           /* steps at once; 0: 4 per core */

@@ -15,8 +15,9 @@
  * without an answer the outcome is told as UNKNOWN: it may be recorded, now or a moment later. Who
  * wants to know posts it again with that id, and gets RECORDED in either case.
  *   A key makes posts by different programs one: the first one makes the job; the same key with the
- * same content (flow text, input, priority) is SAME and names the first job, with other content it
- * is refused as CONFLICT. A key is used up for as long as its job is kept, also after its end.
+ * same content (flow text, input, target, priority) is SAME and names the first job, with other
+ * content it is refused as CONFLICT. A key is used up for as long as its job is kept, also after
+ * its end.
  *
  * Watching. For each watched job comes one JOBBOARD_MOVED with the state it is in now, and one
  * after each change seen (state, epoch, owner, or a new history line). Changes are noticed by
@@ -108,13 +109,16 @@ struct jobboard_post {
     const struct jobboard_flow *flow; /* stays until the last event of this post */
     struct text input;                /* a JSON object; none: {} */
     struct text key;                  /* idempotency key of 1 to 255 bytes, or none */
+    struct text target;               /* path of a task: only it and what it needs runs, without
+                                       * the flow's output; none: the whole flow */
     int priority;                     /* 0..9 or JOBBOARD_PRIORITY_OF_FLOW */
     struct uuid id;                   /* nil: chosen by the call; else that of an earlier try */
 };
 
 /* Checks the input, fills in what the flow declares as default, and queues the post; what is queued
  * while others are under way goes in one statement. `ret_id` is the job's id if it is recorded.
- * ERR_INVALID, ERR_TOO_LARGE: nothing was queued, and no event follows. */
+ * ERR_INVALID, ERR_TOO_LARGE, ERR_NOT_FOUND (no such target): nothing was queued, and no event
+ * follows. */
 int jobboard_post(struct jobboard *jobboard, const struct jobboard_post *post, uint64_t tag,
                   struct uuid *ret_id, struct error *ret_error);
 /* Posts that have an event to come. */

@@ -33,6 +33,8 @@ static int check_post(const struct jobboard *jobboard, const struct jobboard_pos
     if (post->input.len > PAYLOAD_MAX_BYTES)
         return error_set(ret_error, ERR_TOO_LARGE, "an input of %zu bytes: at most %u",
                          post->input.len, PAYLOAD_MAX_BYTES);
+    if (post->target.data)
+        return flow_check_target(post->flow->plan, post->target, ret_error);
     return 0;
 }
 
@@ -59,6 +61,7 @@ static void fill_request(const struct jobboard *jobboard, const struct jobboard_
     bool flow_decides = post->priority == JOBBOARD_PRIORITY_OF_FLOW;
     request->id = uuid_is_nil(&post->id) ? entropy_uuid_v7() : post->id;
     request->key = arena_text(arena, post->key);
+    request->target = arena_text(arena, post->target);
     request->flow_name = flow->plan->name;
     request->flow_text = flow->text;
     request->pool = flow->pool;

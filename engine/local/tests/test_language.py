@@ -319,3 +319,39 @@ def test_a_hundred_thousand_items(tmp_path):
     document.write_text(json.dumps({"n": list(range(100000))}))
     words = history(tmp_path, flow, "--input", str(document))
     assert len(words) == 200003 and words[-2:] == ["e:S", "[SUCCESS]"]
+
+
+TARGETS = """flow: case
+steps:
+  - {name: a, noop: }
+  - name: deploy
+    output: ${ tasks.canary.result }
+    tasks:
+      build: {noop: }
+      canary: {needs: build, set: 7}
+      rest: {needs: canary, noop: }
+  - {name: last, noop: }
+output: ${ tasks.last.result }
+finally: {set: "${ [tasks.a.state, tasks.last.result] }"}
+"""
+
+
+@pytest.mark.parametrize("target, expected", [
+    ("a", "a:R a:S"),
+    ("deploy", "a:R a:S deploy:R deploy/build:R deploy/build:S deploy/canary:R deploy/canary:S "
+               "deploy/rest:R deploy/rest:S deploy:S"),
+    ("deploy/canary", "a:R a:S deploy:R deploy/build:R deploy/build:S deploy/canary:R "
+                      "deploy/canary:S deploy:S"),
+])
+def test_a_target_runs_with_what_it_needs(tmp_path, target, expected):
+    assert history(tmp_path, TARGETS, "--target", target) == \
+        expected.split() + "finally:R finally:S [SUCCESS]".split()
+
+
+def test_a_target_that_is_none(tmp_path):
+    file = tmp_path / "flow.yaml"
+    file.write_text(TARGETS)
+    for target, code, said in (("deplyo", 5, "did you mean 'deploy'?"), ("finally", 2, "every run")):
+        done = subprocess.run([TOOL, "flow", "run", str(file), "--target", target],
+                              capture_output=True, text=True, timeout=60)
+        assert (done.returncode, done.stdout) == (code, "") and said in done.stderr
