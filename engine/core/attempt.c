@@ -48,10 +48,12 @@ static void reset(struct core *core, struct unit *unit)
     if (unit->state == TASK_PENDING)
         return;
     unit->attempt = unit->revert_attempt = 0;
+    unit->revert_over = false;
     unit->result = unit->failure = unit->earlier = TEXT_NONE;
     unit->order = unit->broke = unit->own = 0;
     unit->how = HOW_NONE;
     unit->halted = STOP_NONE;
+    unit->cancelled = false;
     unit->undone = unit->blocked = unit->reverts_ran = unit->undo_failed = false;
     unit_move(core, unit, TASK_PENDING, TEXT_NONE);
 }
@@ -86,6 +88,7 @@ static void begin_flow(struct core *core, struct unit *unit)
 {
     reset_inner(core, unit);
     unit->own = 0;
+    unit->cancelled = false;
     unit->halted = STOP_NONE;
     unit->failure = TEXT_NONE;
     unit_move(core, unit, TASK_RUNNING, TEXT_NONE);
@@ -258,6 +261,7 @@ void attempt_begin_revert(struct core *core, struct unit *unit)
     }
     bool resumed = unit->resumes;
     unit->resumes = false;
+    unit->revert_over = false;
     unit->revert_attempt += !resumed || unit->revert_attempt == 0;
     undo_begins(core, unit);
     unit_move(core, unit, TASK_REVERTING, resumed ? TEXT("takeover") : TEXT_NONE);

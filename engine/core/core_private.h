@@ -148,6 +148,12 @@ struct change_set {
     struct text output, failure;
 };
 
+/* A failure that ends the job as a whole. */
+struct halt {
+    struct text failure;
+    uint32_t order; /* among the job's failures */
+};
+
 struct job {
     struct uuid id;
     uint64_t serial;         /* of this hold; a job claimed again has another */
@@ -181,6 +187,9 @@ struct job {
     uint32_t failures;            /* FAILURE moves so far: the order of failures */
     enum flow_on_failure verdict; /* FAIL_STOP, FAIL_REVERT_ALL: the whole job ends */
     bool restoring;               /* the tree is being built from the rows: nothing settles */
+    bool counting;                /* … and what its units mean for each other is not known */
+    struct halt *halts;           /* met while counting, by order */
+    size_t halt_count, halt_capacity;
     bool broken;     /* a revert failed: the rest is undone, nobody is asked any more */
     bool flow_ended; /* `final_state` stands */
     enum job_state final_state;

@@ -133,6 +133,21 @@ const char *cancel_class(enum stop_reason stop)
     return stop == STOP_DEADLINE ? "deadline" : "cancelled";
 }
 
+static void cancel_flow(struct core *core, struct unit *unit, const char *why,
+                        enum stop_reason stop)
+{
+    struct level *level = unit->inner;
+    level->no_retry = true;
+    unit->cancelled = stop == STOP_NONE;
+    if (!level->failing && unit->own == 0)
+        level_fail_itself(core, level, cancelled_failure(core, unit, cancel_class(stop), why));
+    else if (!level->failing)
+        level_fail(core, level, unit->failure, unit->own);
+    for (uint32_t i = 0; stop != STOP_NONE && i < level->plan->task_count; i++)
+        unit_cancel(core, &level->units[i], why, stop);
+    level_settle(core, level);
+}
+
 void unit_cancel(struct core *core, struct unit *unit, const char *why, enum stop_reason stop)
 {
     if (unit_has_ended(unit) || unit->state == TASK_REVERTING)
@@ -155,13 +170,7 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
         deadlines_cancel(&core->deadlines, &unit->due);
         unit_fail(core, unit, unit->failure, TEXT("failed"));
     } else if (unit->inner && !unit->inner->ended) {
-        unit->inner->no_retry = true;
-        unit->cancelled = stop == STOP_NONE;
-        struct text failure = cancelled_failure(core, unit, cancel_class(stop), why);
-        level_fail(core, unit->inner, failure, ++unit->job->failures);
-        for (uint32_t i = 0; stop != STOP_NONE && i < unit->inner->plan->task_count; i++)
-            unit_cancel(core, &unit->inner->units[i], why, stop);
-        level_settle(core, unit->inner);
+        cancel_flow(core, unit, why, stop);
     } else if (unit->step && stop != STOP_NONE && unit->stop == STOP_NONE) {
         unit->stop = stop;
         if (!unit->step_sent)
@@ -186,12 +195,28 @@ void unit_halt(struct core *core, struct unit *unit, enum stop_reason stop)
         unit_cancel(core, &unit->inner->units[i], "the flow around it timed out", stop);
 }
 
+/* While the rows are counted nobody knows yet what may escape: the job halts when all are. */
+static void keep_halt(struct job *job, struct text failure, uint32_t order)
+{
+    size_t at = job->halt_count;
+    job->halts =
+        arena_grow(&job->arena, job->halts, at, at + 1, &job->halt_capacity, sizeof *job->halts);
+    for (; at > 0 && job->halts[at - 1].order > order; at--)
+        job->halts[at] = job->halts[at - 1];
+    job->halts[at] = (struct halt){failure, order};
+    job->halt_count++;
+}
+
 void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, struct text failure,
               uint32_t order)
 {
     /* revert_all of any beats stop, stop beats revert. */
     if (verdict == FAIL_REVERT_ALL || job->verdict == FAIL_REVERT)
         job->verdict = verdict;
+    if (job->counting) {
+        keep_halt(job, failure, order);
+        return;
+    }
     if (job->root && job->root->inner) {
         level_fail(core, job->root->inner, failure, order);
         level_settle(core, job->root->inner);

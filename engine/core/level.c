@@ -138,6 +138,8 @@ static void end_failed(struct core *core, struct level *level)
     struct job *job = level->owner->job;
     skip_rest(core, level);
     level->ended = true;
+    deadlines_cancel(&core->deadlines,
+                     &level->owner->due); /* its timeout does not bound the undoing */
     bool is_outermost = level->owner->kind == UNIT_JOB;
     bool undoes = is_outermost ? job->verdict != FAIL_STOP
                                : job->verdict == FAIL_REVERT || unit_is_in_finally(level->owner);

@@ -30,6 +30,7 @@ struct text notes_write(struct arena *arena, const struct unit *unit)
     struct buffer json = {0};
     add_number(&json, "order", unit->order);
     add_number(&json, "not_begun", unit->state == TASK_FAILURE && !unit->started);
+    add_number(&json, "cancelled", unit->cancelled);
     add_number(&json, "broke", unit->broke);
     add_number(&json, "own", unit->own);
     add_number(&json, "halted", unit->halted);
@@ -37,6 +38,7 @@ struct text notes_write(struct arena *arena, const struct unit *unit)
     add_number(&json, "blocked", unit->blocked);
     add_number(&json, "reverts", unit->reverts_ran);
     add_number(&json, "revert_attempt", unit->revert_attempt);
+    add_number(&json, "revert_over", unit->revert_over);
     if (unit->kind == UNIT_JOB)
         add_number(&json, "attempt", unit->attempt);
     for (size_t i = 0; i < sizeof hows / sizeof hows[0]; i++) {
@@ -75,6 +77,7 @@ void notes_read(struct unit *unit, struct text notes)
     if (notes.data && json_parse(&arena, notes, &json, NULL) == 0 && json->kind == JSON_OBJECT) {
         unit->order = (uint32_t)number(json, "order");
         unit->started &= number(json, "not_begun") == 0;
+        unit->cancelled = number(json, "cancelled") != 0;
         unit->broke = (uint32_t)number(json, "broke");
         unit->own = (uint32_t)number(json, "own");
         unit->halted = (enum stop_reason)number(json, "halted");
@@ -83,6 +86,7 @@ void notes_read(struct unit *unit, struct text notes)
         unit->blocked = number(json, "blocked") != 0;
         unit->reverts_ran = number(json, "reverts") != 0;
         unit->revert_attempt = (int32_t)number(json, "revert_attempt");
+        unit->revert_over = number(json, "revert_over") != 0;
         if (unit->kind == UNIT_JOB)
             unit->attempt = (int32_t)number(json, "attempt");
         const struct json *how = json_member(json, TEXT("how"));

@@ -28,6 +28,7 @@ static void copy_load(struct job *job)
     load->flow_hash = TEXT_NONE;
     load->input = arena_text(arena, load->input);
     load->key = arena_text(arena, load->key);
+    load->target = arena_text(arena, load->target);
     load->tasks = NULL;
     load->task_count = 0;
     job->save_no = load->row.save_no;
@@ -265,7 +266,8 @@ static void unit_due(struct core *core, struct unit *unit)
         rounds_due(core, unit);
     else if (unit->step_sent && unit->stop == STOP_NONE)
         stop_step(core, unit, STOP_TIMEOUT);
-    else if (unit->state == TASK_RETRYING || (unit->state == TASK_REVERTING && !unit->step))
+    else if (unit->state == TASK_RETRYING ||
+             (unit->state == TASK_REVERTING && !unit->step && !unit->inner))
         unit_push(unit);
     else if (unit->inner && !unit->inner->ended && unit->state == TASK_RUNNING)
         time_out_flow(core, unit);
@@ -284,7 +286,7 @@ void progress_limit_due(struct core *core, struct unit *unit)
 {
     if (is_ending(unit->job) || unit_has_ended(unit) || unit->state == TASK_REVERTING)
         return;
-    if (unit->inner && unit->own == 0) {
+    if (unit->inner && unit->own == 0 && !unit->inner->failing) {
         unit->failure = cancelled_failure(core, unit, "deadline", "the deadline passed");
         unit->own = ++unit->job->failures;
     }

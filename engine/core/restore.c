@@ -254,10 +254,16 @@ static void begin(struct restore *restore, struct unit *root)
     root->attempt = 1;
     root->started = true;
     restore_unit(restore, root);
+    job->counting = true;
     count_parts(restore, root);
-    if (restore->broke && !unit_has_ended(root) && root->state != TASK_RETRYING)
+    if (restore->broke)
         job_halt(restore->core, job, FAIL_REVERT_ALL, restore->broke->failure,
                  restore->broke->broke);
+    job->counting = false;
+    for (size_t i = 0; i < job->halt_count; i++) {
+        if (!unit_has_ended(root) && root->state != TASK_RETRYING)
+            job_halt(restore->core, job, job->verdict, job->halts[i].failure, job->halts[i].order);
+    }
     go_on(restore, root);
     job->restoring = false;
 }

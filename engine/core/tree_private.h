@@ -86,9 +86,10 @@ struct unit {
     struct text failure; /* JSON, of the last failed attempt, or none */
     struct text earlier; /* JSON array of {value, failure} of the failed attempts, or none */
     int32_t revert_attempt;
-    uint32_t order; /* number of its failure among the job's; 0: none */
-    uint32_t broke; /* the same of the failure of its revert; 0: none */
-    uint32_t own;   /* the same of a failure of its flow that is none of its tasks'; 0: none */
+    bool revert_over; /* it failed, and another one follows */
+    uint32_t order;   /* number of its failure among the job's; 0: none */
+    uint32_t broke;   /* the same of the failure of its revert; 0: none */
+    uint32_t own;     /* the same of a failure of its flow that is none of its tasks'; 0: none */
     enum skip_how how;
     bool undone;             /* what it did is undone, or there is nothing to undo */
     bool blocked;            /* what needed it could not be undone: it is left as it is */

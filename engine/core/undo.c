@@ -68,6 +68,24 @@ static bool has_nothing_to_undo(const struct unit *unit)
            unit->state == TASK_REVERT_FAILURE;
 }
 
+static void wait_for_next(struct core *core, struct unit *unit)
+{
+    const struct flow_retry *retry = &unit->plan->revert->retry;
+    deadlines_set(&core->deadlines, &unit->due,
+                  core->now_ms + retry_delay_ms(core, unit, retry, unit->revert_attempt));
+}
+
+/* After a takeover between two attempts the pause begins anew. */
+static void go_on_reverting(struct core *core, struct unit *unit)
+{
+    if (!unit->resumes || !unit->revert_over) {
+        attempt_begin_revert(core, unit);
+        return;
+    }
+    unit->resumes = false;
+    wait_for_next(core, unit);
+}
+
 void undo_unit(struct core *core, struct unit *unit)
 {
     if (unit->state == TASK_REVERT_FAILURE)
@@ -83,7 +101,7 @@ void undo_unit(struct core *core, struct unit *unit)
     else if (unit->inner)
         undo_level(core, unit->inner, false);
     else if (unit->state == TASK_REVERTING)
-        attempt_begin_revert(core, unit);
+        go_on_reverting(core, unit);
     else
         undo_leaf(core, unit);
 }
@@ -123,8 +141,9 @@ void undo_failed(struct core *core, struct unit *unit, struct text failure)
     struct job *job = unit->job;
     if (unit->state == TASK_REVERTING &&
         retry_wanted(core, unit, retry, unit->revert_attempt, failure)) {
-        deadlines_set(&core->deadlines, &unit->due,
-                      core->now_ms + retry_delay_ms(core, unit, retry, unit->revert_attempt));
+        unit->revert_over = true;
+        unit_note(core, unit);
+        wait_for_next(core, unit);
         return;
     }
     if (unit->state != TASK_REVERTING) {
