@@ -19,7 +19,7 @@ struct stage_step {
     uint64_t step;
     size_t call; /* in the run's list */
     int64_t end_ms;
-    uint64_t order; /* of its first start: decides between equal times */
+    uint64_t order; /* by its name: decides between equal times */
     bool fails, hangs;
     bool stopped; /* by SIGTERM */
     bool handed;  /* stopped so that another core goes on with it */
@@ -40,7 +40,6 @@ struct stage {
     struct stage_step *flying, *lost;
     struct stage_step *ended; /* since the last save: not recorded */
     size_t flying_count, flying_capacity, lost_count, lost_capacity, ended_count, ended_capacity;
-    uint64_t next_order;
     struct core_event *events; /* answers that the core does not know yet */
     size_t event_first, event_count, event_capacity;
     bool dead;     /* this core is to be dropped */

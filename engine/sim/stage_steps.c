@@ -125,7 +125,7 @@ static struct stage_step new_step(struct stage *stage, const struct step_start *
         stage_read_script(words_of(stage, start), name, attempt_of(start), stage->plan->seed);
     struct stage_step step = {.call = call,
                               .end_ms = stage->now_ms + script.duration_ms,
-                              .order = stage->next_order++,
+                              .order = hash_of(name, stage->plan->seed),
                               .fails = script.fails,
                               .hangs = script.hangs,
                               .is_http = start->url.data != NULL,
@@ -175,17 +175,6 @@ void stage_start(struct stage *stage, const struct step_start *start)
     stage_event(stage, EVENT_STEP_STARTED, 0)->u.step.step = start->step;
 }
 
-void stage_stop(struct stage *stage, uint64_t number)
-{
-    for (size_t i = 0; i < stage->flying_count; i++) {
-        struct stage_step *step = &stage->flying[i];
-        if (step->step != number)
-            continue;
-        step->handed |= !step->stopped && stage->draining;
-        step->stopped = true;
-    }
-}
-
 static int64_t end_of(const struct stage_step *step, int64_t now_ms)
 {
     return step->stopped ? now_ms : step->hangs ? INT64_MAX : step->end_ms;
@@ -211,6 +200,25 @@ static void lose(struct stage *stage, const struct stage_step *step)
 {
     stage->run->calls[step->call].interrupted++;
     *grow(&stage->lost, &stage->lost_count, &stage->lost_capacity) = *step;
+}
+
+void stage_stop(struct stage *stage, uint64_t number)
+{
+    for (size_t i = 0; i < stage->flying_count; i++) {
+        struct stage_step *step = &stage->flying[i];
+        if (step->step != number)
+            continue;
+        step->handed |= !step->stopped && stage->draining;
+        step->stopped = true;
+    }
+    /* It failed at the very moment it was told to leave: the core takes that for the leaving. */
+    for (size_t i = 0; stage->draining && i < stage->ended_count; i++) {
+        if (stage->ended[i].step != number || !stage->ended[i].fails)
+            continue;
+        stage->run->calls[stage->ended[i].call].ended--;
+        lose(stage, &stage->ended[i]);
+        stage->ended[i] = stage->ended[--stage->ended_count];
+    }
 }
 
 void stage_end(struct stage *stage, size_t number)

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/sim/random_flow_sweep.h"
+
+#include <string.h>
+
+#include "base/random.h"
+#include "engine/flow/flow.h"
+#include "engine/sim/stage_compare.h"
+
+struct
+try {
+    const struct flow_options *options;
+    struct flow_counts *counts;
+    struct buffer *report;
+    struct random_flow flow;
+    struct stage_plan plan;
+    struct stage_run plain;
+    struct random random;
+};
+
+static const char *const rare_names[RARE_STATES] = {
+    [RARE_JOB_REVERTED] = "job REVERTED",
+    [RARE_JOB_FAILURE] = "job FAILURE",
+    [RARE_REVERT_FAILURE] = "REVERT_FAILURE",
+    [RARE_NOT_UNDONE] = "not undone",
+    [RARE_REVERT_IF] = "revert if",
+    [RARE_FLOW_RETRYING] = "a flow RETRYING",
+    [RARE_FLOW_IN_FLOW_RETRY] = "a flow RETRYING in a retried flow",
+    [RARE_JOB_RETRY] = "a job's retry",
+    [RARE_HANDLED] = "SUCCESS with a FAILURE in it",
+    [RARE_UNREACHABLE] = "unreachable",
+    [RARE_SKIP_REACHED] = "skip reached another",
+    [RARE_CRASH_IN_UNDO] = "takeover while REVERTING",
+    [RARE_TAKEOVER_OF_REVERT] = "takeover of a revert",
+    [RARE_DEEP_REVERT] = "revert four levels down",
+    [RARE_ITEM_REVERTED] = "item REVERTED",
+    [RARE_ROUND_REVERTED] = "round REVERTED",
+    [RARE_FINALLY_AFTER_CRASH] = "finally after a takeover",
+    [RARE_DEADLINE] = "deadline",
+};
+
+const char *rare_state_name(enum rare_state state)
+{
+    return rare_names[state];
+}
+
+/* ----------------------------------------------------------------------------------- noticing */
+
+static int depth_of(struct text path)
+{
+    int depth = 1;
+    for (size_t i = 0; i < path.len; i++)
+        depth += path.data[i] == '/';
+    return depth;
+}
+
+/* Items and rounds have a number for their last name. */
+static bool is_numbered(struct text path)
+{
+    char last = path.len ? path.data[path.len - 1] : 'x';
+    char before = path.len > 1 ? path.data[path.len - 2] : 'x';
+    return last >= '0' && last <= '9' && before == '/';
+}
+
+static void notice_task(uint64_t *rare, const struct stage_line *line, int claims)
+{
+    struct text detail = line->detail;
+    bool is_takeover = text_equal(detail, TEXT("takeover"));
+    rare[RARE_REVERT_FAILURE] += line->state == TASK_REVERT_FAILURE;
+    rare[RARE_NOT_UNDONE] += text_equal(detail, TEXT("not undone"));
+    rare[RARE_REVERT_IF] += text_equal(detail, TEXT("revert if"));
+    rare[RARE_UNREACHABLE] += text_equal(detail, TEXT("unreachable"));
+    rare[RARE_SKIP_REACHED] += text_equal(detail, TEXT("skip"));
+    rare[RARE_TAKEOVER_OF_REVERT] += is_takeover && line->state == TASK_REVERTING;
+    rare[RARE_DEEP_REVERT] += line->state == TASK_REVERTED && depth_of(line->task) >= 4;
+    rare[RARE_ITEM_REVERTED] += line->state == TASK_REVERTED && is_numbered(line->task);
+    rare[RARE_ROUND_REVERTED] += line->state == TASK_REVERTED && is_numbered(line->task);
+    rare[RARE_FINALLY_AFTER_CRASH] += claims > 1 && line->state == TASK_RUNNING && !is_takeover &&
+                                      text_equal(line->task, TEXT("finally"));
+    rare[RARE_DEADLINE] += text_equal(detail, TEXT("deadline"));
+    /* Tasks of a retried flow move back to PENDING. */
+    rare[RARE_FLOW_RETRYING] += line->state == TASK_PENDING && depth_of(line->task) == 2;
+    rare[RARE_FLOW_IN_FLOW_RETRY] += line->state == TASK_PENDING && depth_of(line->task) > 2;
+    rare[RARE_JOB_RETRY] += line->state == TASK_PENDING && depth_of(line->task) == 1;
+}
+
+static void notice(struct flow_counts *counts, const struct stage_run *run)
+{
+    int claims = 0;
+    bool failed = false;
+    for (size_t i = 0; i < run->line_count; i++) {
+        const struct stage_line *line = &run->lines[i];
+        bool is_claim = !line->task.data && text_equal(line->detail, TEXT("claim"));
+        claims += is_claim;
+        counts->rare[RARE_CRASH_IN_UNDO] += is_claim && line->state == JOB_REVERTING;
+        failed |= line->task.data && line->state == TASK_FAILURE;
+        if (line->task.data)
+            notice_task(counts->rare, line, claims);
+    }
+    counts->rare[RARE_JOB_REVERTED] += run->state == JOB_REVERTED;
+    counts->rare[RARE_JOB_FAILURE] += run->state == JOB_FAILURE;
+    counts->rare[RARE_HANDLED] += run->state == JOB_SUCCESS && failed;
+    counts->runs++;
+    counts->saves += (uint64_t)run->saves;
+    counts->crashes += (uint64_t)run->faults_met;
+    counts->moves += run->line_count;
+}
+
+/* ------------------------------------------------------------------------------------- trying */
+
+static bool compiles(struct try *try)
+{
+    struct flow *flow = NULL;
+    struct flow_problems problems = {0};
+    struct text source = buffer_text(&try->flow.text);
+    bool good = flow_compile(source, &flow, &problems) == 0;
+    if (!good)
+        flow_problems_print(&problems, source, "flow", false, try->report);
+    flow_problems_done(&problems);
+    flow_free(flow);
+    return good;
+}
+
+static bool play_plain(struct try *try)
+{
+    stage_play(&try->plan, NULL, 0, &try->plain);
+    notice(try->counts, &try->plain);
+    bool good = !try->plain.stuck && stage_is_legal(&try->plain, try->report);
+    if (try->plain.stuck)
+        buffer_printf(try->report, "without a crash: %s\n", try->plain.stuck);
+    if (!good || try->options->show) {
+        buffer_add_text(try->report, buffer_text(&try->flow.text));
+        stage_print(&try->plain, try->report);
+    }
+    return good;
+}
+
+static void tell(struct try *try, const struct stage_fault *faults, size_t count,
+                 const struct stage_run *run)
+{
+    static const char *const kinds[] = {"lost save", "crash after save", "hand-over after save",
+                                        "hand-over during save"};
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(try->report, "%s %d%s", kinds[faults[i].kind], faults[i].save,
+                      i + 1 < count ? ", " : "\n");
+    buffer_add_text(try->report, buffer_text(&try->flow.text));
+    buffer_add_string(try->report, "without:\n");
+    stage_print(&try->plain, try->report);
+    buffer_add_string(try->report, "with:\n");
+    stage_print(run, try->report);
+}
+
+static size_t choose_faults(struct try *try, struct stage_fault faults[3])
+{
+    size_t count = 1 + random_below(&try->random, 3);
+    int save = 0;
+    for (size_t i = 0; i < count; i++) {
+        save += 1 + (int)random_below(&try->random, (uint64_t)try->plain.saves);
+        faults[i] = (struct stage_fault){
+            (enum stage_fault_kind)random_below(&try->random, STAGE_FAULTS), save};
+    }
+    return count;
+}
+
+static bool play_disturbed(struct try *try)
+{
+    struct stage_fault faults[3];
+    struct stage_run run;
+    size_t count = choose_faults(try, faults);
+    stage_play(&try->plan, faults, count, &run);
+    notice(try->counts, &run);
+    bool good = stage_is_legal(&run, try->report);
+    /* Limits of time begin anew after a crash: the end may be another one. */
+    if (try->flow.has_times)
+        good &= !run.stuck;
+    else
+        good &= stage_agrees(&try->plain, &run, false, try->report);
+    if (!good)
+        tell(try, faults, count, &run);
+    stage_run_free(&run);
+    return good;
+}
+
+bool flow_sweep_seed(uint64_t seed, const struct flow_options *options, struct flow_counts *counts,
+                     struct buffer *ret_report)
+{
+    struct try try = {.options = options, .counts = counts, .report = ret_report};
+    random_flow_make(seed, &try.flow);
+    random_seed(&try.random, seed);
+    for (int i = 0; i < RANDOM_FEATURES; i++)
+        counts->uses[i] += try.flow.uses[i];
+    try.plan = (struct stage_plan){.flow_name = TEXT("flow"),
+                                   .flow_text = buffer_text(&try.flow.text),
+                                   .input = TEXT("{}"),
+                                   .seed = seed};
+    counts->flows++;
+    bool good = compiles(&try) && play_plain(&try);
+    for (int i = 0; good && i < options->crashes; i++)
+        good = play_disturbed(&try);
+    counts->failed += !good;
+    stage_run_free(&try.plain);
+    random_flow_done(&try.flow);
+    return good;
+}

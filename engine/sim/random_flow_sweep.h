@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One seed: a random flow is played undisturbed, judged by the reference, and played again with
+ * crashes. */
+#ifndef ENGINE_SIM_RANDOM_FLOW_SWEEP_H
+#define ENGINE_SIM_RANDOM_FLOW_SWEEP_H
+
+#include "engine/sim/random_flow.h"
+
+/* What seldom happens, and must happen in a long sweep. */
+enum rare_state {
+    RARE_JOB_REVERTED,
+    RARE_JOB_FAILURE,
+    RARE_REVERT_FAILURE,     /* a revert failed */
+    RARE_NOT_UNDONE,         /* what it needed was left */
+    RARE_REVERT_IF,          /* a revert was passed over */
+    RARE_FLOW_RETRYING,      /* a nested flow undid itself and ran again */
+    RARE_FLOW_IN_FLOW_RETRY, /* … inside another that did */
+    RARE_JOB_RETRY,          /* the job itself */
+    RARE_HANDLED,            /* SUCCESS although a task failed */
+    RARE_UNREACHABLE,
+    RARE_SKIP_REACHED,       /* `skip` reached another task */
+    RARE_CRASH_IN_UNDO,      /* the core was lost while the job was REVERTING */
+    RARE_TAKEOVER_OF_REVERT, /* a revert went on under another claim */
+    RARE_DEEP_REVERT,        /* a revert four levels down */
+    RARE_ITEM_REVERTED,
+    RARE_ROUND_REVERTED,
+    RARE_FINALLY_AFTER_CRASH, /* `finally` began under a later claim */
+    RARE_DEADLINE,
+    RARE_STATES,
+};
+
+const char *rare_state_name(enum rare_state state);
+
+struct flow_options {
+    int crashes; /* disturbed runs a seed */
+    bool show;   /* report the undisturbed run in any case */
+};
+
+struct flow_counts {
+    uint64_t flows, runs, saves, crashes, moves, failed;
+    uint64_t uses[RANDOM_FEATURES];
+    uint64_t rare[RARE_STATES];
+};
+
+bool flow_sweep_seed(uint64_t seed, const struct flow_options *options, struct flow_counts *counts,
+                     struct buffer *ret_report);
+
+#endif
