@@ -258,7 +258,7 @@ def test_a_target_is_checked(idle, flow):
     file = flow(flow_of("two", tasks=tasks))
     before = jobs_stored(idle)
     refused(idle.run("post", file, "--target", "alhpa", code=None), 5, "did you mean 'alpha'")
-    refused(idle.run("post", file, "--target", "b/0", code=None), 2, "foreach")
+    refused(idle.run("post", file, "--target", "b/0", code=None), 2, "an item can't be wanted")
     assert jobs_stored(idle) == before
     key = unique("key")
     job = idle.run("post", file, "--target", "alpha", "--key", key).stdout
