@@ -70,12 +70,13 @@ static void reset_inner(struct core *core, struct unit *unit)
 }
 
 /* False, and the attempt has failed, when it cannot be computed. */
-static bool set_flow_timeout(struct core *core, struct unit *unit)
+static bool read_flow(struct core *core, struct unit *unit)
 {
     struct reading reading;
     int64_t timeout_ms;
     reading_begin(&reading, core, unit);
-    if (!reading_amount(&reading, "timeout", &unit->plan->timeout_ms, true, 0, &timeout_ms)) {
+    if (!retry_has_value(&reading, unit->attempt) ||
+        !reading_amount(&reading, "timeout", &unit->plan->timeout_ms, true, 0, &timeout_ms)) {
         attempt_failed(core, unit, reading_failure(&reading), TEXT_NONE);
         return false;
     }
@@ -93,7 +94,7 @@ static void begin_flow(struct core *core, struct unit *unit)
     unit->failure = TEXT_NONE;
     unit_move(core, unit, TASK_RUNNING, TEXT_NONE);
     level_unit_started(core, unit);
-    if (set_flow_timeout(core, unit))
+    if (read_flow(core, unit))
         level_begin(core, unit);
 }
 
@@ -126,7 +127,7 @@ static void begin_verb(struct core *core, struct unit *unit, bool resumed)
     struct reading reading;
     struct text value, failure;
     reading_begin(&reading, core, unit);
-    bool good = read_verb(&reading, plan, &value);
+    bool good = retry_has_value(&reading, unit->attempt) && read_verb(&reading, plan, &value);
     unit->failure = TEXT_NONE;
     unit_move(core, unit, TASK_RUNNING, resumed ? TEXT("takeover") : TEXT_NONE);
     level_unit_started(core, unit);
@@ -283,6 +284,13 @@ void attempt_begin_revert(struct core *core, struct unit *unit)
 
 /* -------------------------------------------------------------------------------------- ending */
 
+/* What stopped as it stood is none, whatever the flows inside had undone before. */
+static bool is_undone(const struct unit *root)
+{
+    return root->reverts_ran && !root->undo_failed && !root->job->broken &&
+           root->job->verdict != FAIL_STOP;
+}
+
 static void tell_outer(struct core *core, struct unit *unit)
 {
     struct job *job = unit->job;
@@ -299,9 +307,8 @@ static void tell_outer(struct core *core, struct unit *unit)
     case UNIT_JOB:
         progress_flow_ended(core, job,
                             unit->state == TASK_SUCCESS ? JOB_SUCCESS
-                            : unit->reverts_ran && !unit->undo_failed && !job->broken
-                                ? JOB_REVERTED
-                                : JOB_FAILURE);
+                            : is_undone(unit)           ? JOB_REVERTED
+                                                        : JOB_FAILURE);
         return;
     case UNIT_FINALLY:
         return; /* how it ends changes nothing; progress_advance sees it */

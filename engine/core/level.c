@@ -133,10 +133,23 @@ static bool has_begun_undoing(const struct level *level)
     return begun;
 }
 
+/* The job's own `on_failure: stop`: when no attempt of the job follows, all stays as it is. */
+static void stop_job(struct core *core, struct level *level)
+{
+    struct unit *root = level->owner;
+    struct job *job = root->job;
+    if (root->kind == UNIT_JOB && root->plan->on_failure == FAIL_STOP &&
+        job->verdict == FAIL_REVERT && !job->broken &&
+        (level->no_retry ||
+         !retry_wanted(core, root, &root->plan->retry, root->attempt, level->failure)))
+        job->verdict = FAIL_STOP;
+}
+
 static void end_failed(struct core *core, struct level *level)
 {
     struct job *job = level->owner->job;
     skip_rest(core, level);
+    stop_job(core, level);
     level->ended = true;
     deadlines_cancel(&core->deadlines,
                      &level->owner->due); /* its timeout does not bound the undoing */

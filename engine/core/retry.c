@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The retry policy: whether another attempt follows, and when. */
+#include <stdio.h>
+
 #include "engine/core/tree_private.h"
 
 #define RETRY_DELAY_MS     1000
@@ -25,6 +27,28 @@ static struct told read_failure(struct core *core, struct text failure)
     return told;
 }
 
+/* `values` sees the retry of the flows around. */
+static bool count_values(struct reading *reading, const struct flow_retry *retry,
+                         int64_t *ret_count)
+{
+    struct arena *scratch = &reading->core->scratch;
+    struct text text;
+    struct json *list = NULL;
+    reading->scope.retry_of_outer = true;
+    bool good = reading_expr(reading, "retry.values", retry->values_expr, scratch, &text);
+    reading->scope.retry_of_outer = false;
+    if (!good)
+        return false;
+    if (json_parse(scratch, text, &list, NULL) != 0 || list->kind != JSON_ARRAY ||
+        list->count == 0) {
+        snprintf(reading->error.text, sizeof reading->error.text,
+                 "expected a list of at least one value");
+        return false;
+    }
+    *ret_count = list->count;
+    return true;
+}
+
 /* How many attempts there are at the most. `values` without `attempts`: one for each. */
 static bool attempts_of(struct core *core, struct unit *unit, const struct flow_retry *retry,
                         int64_t *ret_attempts)
@@ -34,13 +58,30 @@ static bool attempts_of(struct core *core, struct unit *unit, const struct flow_
     if (retry->attempts.present || !retry->values_expr)
         return reading_amount(&reading, "retry.attempts", &retry->attempts, false,
                               retry->values ? (int64_t)retry->value_count : 1, ret_attempts);
+    return count_values(&reading, retry, ret_attempts);
+}
+
+bool retry_has_value(struct reading *reading, int32_t attempt)
+{
+    const struct flow_retry *retry = &reading->unit->plan->retry;
+    int64_t count = (int64_t)retry->value_count;
     struct text text;
-    struct json *list = NULL;
-    if (!reading_expr(&reading, "retry.values", retry->values_expr, &core->scratch, &text) ||
-        json_parse(&core->scratch, text, &list, NULL) != 0 || list->kind != JSON_ARRAY)
+    if (!retry->present || (!retry->values && !retry->values_expr))
+        return true;
+    if (!retry->values && !count_values(reading, retry, &count))
         return false;
-    *ret_attempts = list->count;
-    return true;
+    if (attempt > count) {
+        snprintf(reading->error.text, sizeof reading->error.text, "there are only %lld",
+                 (long long)count);
+        return false;
+    }
+    if (!retry->values)
+        return true;
+    reading->scope.retry_of_outer = true;
+    bool good = reading_json(reading, "retry.values", retry->values[attempt - 1],
+                             &reading->core->scratch, &text);
+    reading->scope.retry_of_outer = false;
+    return good;
 }
 
 bool retry_wanted(struct core *core, struct unit *unit, const struct flow_retry *retry,

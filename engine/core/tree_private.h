@@ -266,6 +266,9 @@ void unit_fail(struct core *core, struct unit *unit, struct text failure, struct
 void unit_succeed(struct core *core, struct unit *unit, struct text result, struct text detail);
 
 /* retry.c */
+struct reading;
+/* False: the attempt cannot begin, because `values` has none for it or cannot be computed. */
+bool retry_has_value(struct reading *reading, int32_t attempt);
 bool retry_wanted(struct core *core, struct unit *unit, const struct flow_retry *retry,
                   int32_t attempt, struct text failure);
 int64_t retry_delay_ms(struct core *core, struct unit *unit, const struct flow_retry *retry,

@@ -1,75 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the flow language means, by the exact order of moves: flows run by `jobboard flow run`.
-
-Notation of a history, one word a line:
-  a:R  RUNNING   a:S SUCCESS   a:F FAILURE   a:Rt RETRYING   a:P PENDING   a:I SKIPPED
-  a:Rv REVERTING   a:Rd REVERTED   a:RF REVERT_FAILURE   a:nr remark `no revert`
-  [X]  the job enters X. Words in { } come in any order.
-Cases named after S17 or R5 are TaskFlow's, with what differs here said beside them.
+"""What the flow language means, by the exact order of moves (the notation: flow_run.py). Cases named
+after S17 or R5 are TaskFlow's, with what differs here said beside them; test_taskflow.py has more.
 """
 import json
-import os
-import re
 import subprocess
 
 import pytest
 
-TOOL = os.path.join(os.environ.get("JOBBOARD_BIN", "build/bin"), "jobboard")
-SHORT = {"RUNNING": "R", "SUCCESS": "S", "FAILURE": "F", "RETRYING": "Rt", "PENDING": "P",
-         "SKIPPED": "I", "REVERTING": "Rv", "REVERTED": "Rd", "REVERT_FAILURE": "RF",
-         "WAITING": "W"}
-REMARKS = {"no revert": "nr", "revert if": "ri", "not undone": "nu"}
-
-
-def run(tmp_path, flow, *args):
-    file = tmp_path / "flow.yaml"
-    file.write_text(flow)
-    done = subprocess.run([TOOL, "flow", "run", "--json", str(file), *args], capture_output=True,
-                          text=True, timeout=120)
-    assert done.returncode in (0, 1), done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()], done.returncode
-
-
-def word(line):
-    if line["task"] is None:
-        return "[%s]" % line["state"]
-    return "%s:%s" % (line["task"], REMARKS.get(line["detail"], SHORT[line["state"]]))
-
-
-def matches(expected, words):
-    """Compares with the expectation, in which { } is a multiset."""
-    tokens = re.findall(r"\{[^}]*\}|\S+", expected)
-    at = 0
-    for token in tokens:
-        if token.startswith("{"):
-            group = sorted(token[1:-1].split())
-            if sorted(words[at:at + len(group)]) != group:
-                return False
-            at += len(group)
-        else:
-            if at >= len(words) or words[at] != token:
-                return False
-            at += 1
-    return at == len(words)
-
-
-def history(tmp_path, flow, *args):
-    lines, _ = run(tmp_path, flow, *args)
-    assert [line["seq"] for line in lines] == list(range(1, len(lines) + 1))
-    words = [word(line) for line in lines]
-    assert words[:2] == ["[READY]", "[RUNNING]"]
-    return words[2:]
-
-
-# a task that succeeds and can be undone; one that fails; one whose revert fails
-OK = "{noop: , revert: {noop: }}"
-BAD = "{fail: Woot, revert: {noop: }}"
-STUCK = "{noop: , revert: {fail: Gotcha}}"
-
-
-def steps(**tasks):
-    return "steps:\n" + "".join("  - {name: %s, %s\n" % (n, t[1:]) for n, t in tasks.items())
-
+from flow_run import BAD, OK, STUCK, TOOL, history, output, require, steps
 
 CASES = {
     # --- undo -------------------------------------------------------------------------------
@@ -143,6 +81,20 @@ CASES = {
     "retry values": (steps(a="{set: '${ retry.value }', retry: {values: [x, y]}}",
                            b="{set: '${ tasks.a.result }'}") + "output: ${ tasks.b.result }\n",
                      "a:R a:S b:R b:S [SUCCESS]"),
+    # the inner values are those of the present outer one
+    "values of values": ("retry: {values: [[1, 2, 3], [4]], delay: 0s}\n" +
+                         steps(a="{fail: Woot, retry: {values: '${ retry.value }', delay: 0s}}"),
+                         "a:R a:Rt a:R a:Rt a:R a:F a:nr a:P a:R a:F a:nr [FAILURE]"),
+    "job stop": ("on_failure: stop\nsteps:\n  - {name: a, noop: , revert: {noop: }}\n  - name: n\n    steps:\n"
+                 "      - {name: b, noop: , revert: {noop: }}\n      - {name: c, fail: Woot}\n",
+                 "a:R a:S n:R n/b:R n/b:S n/c:R n/c:F n/c:nr n:Rv n/b:Rv n/b:Rd n:F [FAILURE]"),
+    "job stop with a retry": ("on_failure: stop\nretry: {attempts: 2, delay: 0s}\n" + steps(a=OK, b=BAD),
+                              "a:R a:S b:R b:F [REVERTING] b:Rv b:Rd a:Rv a:Rd a:P b:P [RUNNING] "
+                              "a:R a:S b:R b:F [FAILURE]"),
+    "stop in a flow that undid itself": (
+        "steps:\n  - {name: a, noop: , revert: {noop: }}\n  - name: n\n    on_failure: stop\n    steps:\n"
+        "      - {name: b, noop: , revert: {noop: }}\n      - {name: c, fail: Woot}\n",
+        "a:R a:S n:R n/b:R n/b:S n/c:R n/c:F n/c:nr n:Rv n/b:Rv n/b:Rd n:F [FAILURE]"),
     "retry if": (steps(a="{fail: Woot, retry: {attempts: 5, delay: 0s, if: \"failure.class == 'exit'\"}}"),
                  "a:R a:F a:nr [FAILURE]"),
     "expressions are not retried": (
@@ -239,9 +191,7 @@ CASES = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_moves(tmp_path, name):
-    body, expected = CASES[name]
-    words = history(tmp_path, "flow: case\n" + body)
-    assert matches(expected, words), "\nexpected %s\n     got %s" % (expected, " ".join(words))
+    require(tmp_path, *CASES[name])
 
 
 def test_deadline_is_over_the_retries(tmp_path):
@@ -250,15 +200,6 @@ def test_deadline_is_over_the_retries(tmp_path):
         a="{run: [sleep, '30'], timeout: 100ms, deadline: 900ms, retry: {attempts: 50, delay: 10ms}}"))
     assert words[-3:] == ["a:F", "a:nr", "[FAILURE]"]
     assert 1 <= words.count("a:Rt") <= 9
-
-
-def output(tmp_path, body, *args):
-    file = tmp_path / "flow.yaml"
-    file.write_text("flow: case\n" + body)
-    done = subprocess.run([TOOL, "flow", "run", str(file), "-q", *args], capture_output=True, text=True,
-                          timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def test_results(tmp_path):
