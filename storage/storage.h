@@ -8,13 +8,14 @@
  *   work   everything that writes, in order, pipelined
  *   read   what only reads (rows, repair queries, views), so that a long list never delays a save
  *   side   NOTIFY, and the claims and saves whose row is locked: they wait for it here, one after
- * the other, so that nothing else waits with them; meanwhile work ends those who hold a lock and
- * only wait for their client Requests are queued and never block. What piles up of one kind while a
- * batch of that kind is in flight is the next batch: one statement, at most BATCH_ROWS_MAX rows and
- * BATCH_BYTES_MAX bytes. A statement is acknowledged at its sync, never before. While a connection
- * is away its requests wait; those that were in flight when it broke are answered "unknown". A
- * batch that fails for a reason of one of its jobs is sent again singly, so that only the guilty
- * job sees the failure.
+ *          the other, so that nothing else waits with them; meanwhile work ends those who hold a
+ *          lock and only wait for their client
+ *
+ * Requests are queued and never block. What piles up of one kind while a batch of that kind is in
+ * flight is the next batch: one statement, at most BATCH_ROWS_MAX rows and BATCH_BYTES_MAX bytes. A
+ * statement is acknowledged at its sync, never before. While a connection is away its requests
+ * wait; those that were in flight when it broke are answered "unknown". A batch that fails for a
+ * reason of one of its jobs is sent again singly, so that only the guilty job sees the failure.
  *
  * Every request carries a `tag` of the caller's that comes back in its answer. Requests are copied;
  * answers are views, valid until the next call of storage_next. Isolation is READ COMMITTED, set
