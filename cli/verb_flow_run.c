@@ -38,7 +38,7 @@ static const struct option_row rows[] = {
      .kind = OPTION_LIST,
      .argument = "NAME=VALUE",
      .offset = AT(inputs),
-     .help = "an input, typed as the flow declares it; may be given again"},
+     .help = "an input, typed as the flow declares it"},
     {.name = "input",
      .kind = OPTION_TEXT,
      .argument = "FILE",

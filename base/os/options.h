@@ -54,7 +54,8 @@ struct option_row {
     const char *fallback;       /* default, as one would write it; NULL: none (0, NULL, false) */
     const char *help;           /* one sentence; wrapped by the help text */
     int64_t min, max;           /* OPTION_NUMBER, OPTION_DURATION (ms): range when max > 0 */
-    const char *const *choices; /* OPTION_TEXT: NULL-terminated list of what is allowed, or NULL */
+    const char *const *choices; /* OPTION_TEXT: NULL-terminated list of what is allowed, or NULL;
+                                   the help lists it unless `argument` is a range, as 0..9 */
     size_t offset;              /* of the field in the group's target */
 };
 

@@ -38,12 +38,14 @@ static void add_wrapped(struct buffer *text, const char *words, size_t indent, s
 static void add_notes(struct buffer *words, const struct option_row *row)
 {
     const char *between = " (";
-    for (const char *const *choice = row->choices; choice && *choice; choice++) {
-        buffer_printf(words, "%s%s", between, *choice);
-        between = ", ";
-    }
-    if (row->choices)
+    bool says_all = row->argument && strstr(row->argument, "..");
+    if (row->choices && !says_all) {
+        for (const char *const *choice = row->choices; *choice; choice++) {
+            buffer_printf(words, "%s%s", between, *choice);
+            between = ", ";
+        }
         between = "; ";
+    }
     if (row->kind == OPTION_LIST) {
         buffer_printf(words, "%smay be given again", between);
         between = "; ";
