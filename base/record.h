@@ -125,8 +125,23 @@ struct job_row {
     uint8_t priority;
     int32_t unclean; /* claims in a row that met it RUNNING or REVERTING and not released */
     int32_t format;
-    bool on_hold;   /* hold_until has not passed: nobody else may claim it */
-    bool is_recent; /* its state changed less than 2 s ago: repairs leave it alone */
+    bool on_hold;            /* hold_until has not passed: nobody else may claim it */
+    bool is_recent;          /* its state changed less than 2 s ago: repairs leave it alone */
+    const struct text *tags; /* of its pool; only in the answer to a late_query */
+    size_t tag_count;
+};
+
+/* Asks for late work: what an engine with these tags may claim and nobody looks after. */
+struct late_query {
+    const struct text *tags; /* the engine has */
+    size_t tag_count;
+    const struct pool
+        *shown; /* pools on the board, as the engine knows it; all others come first */
+    size_t shown_count;
+    const struct uuid *boots; /* alive */
+    size_t boot_count;
+    uint16_t from_shard; /* goes round from there */
+    int limit;           /* rows */
 };
 
 /* A task as it was last saved. One row per task, and per item or round of it. */

@@ -295,7 +295,7 @@ void board_release(struct board *board, const struct uuid *boot, const struct ca
 }
 
 /* The tags given have to be the ones that the pool is named after. */
-static bool tags_are_sound(const struct card *card, const struct text *tags, size_t count)
+static bool tags_are_sound(const struct pool *pool, const struct text *tags, size_t count)
 {
     struct wire_bytes bytes;
     if (count == 0)
@@ -304,21 +304,30 @@ static bool tags_are_sound(const struct card *card, const struct text *tags, siz
         return false;
     struct text scratch[WIRE_TAGS_MAX];
     memcpy(scratch, tags, count * sizeof *scratch);
-    struct pool pool = placement_pool(scratch, count);
-    return pool_equal(&pool, &card->pool);
+    struct pool named = placement_pool(scratch, count);
+    return pool_equal(&named, pool);
 }
 
 void board_place(struct board *board, const struct card *card, const struct text *tags,
                  size_t tag_count, uint64_t tag)
 {
     struct request *request = request_new(board, REQUEST_PLACE, tag, card);
-    if (!card_is_sound(board, card) || !tags_are_sound(card, tags, tag_count)) {
+    if (!card_is_sound(board, card) || !tags_are_sound(&card->pool, tags, tag_count)) {
         refuse(board, request);
         return;
     }
     request->tags = tag_count ? texts_copy(tags, tag_count) : NULL;
     request->tag_count = tag_count;
     enqueue(board, request);
+}
+
+void board_show_pool(struct board *board, const struct pool *pool, const struct text *tags,
+                     size_t tag_count)
+{
+    struct pool named = clean_pool(pool);
+    bool is_named = tag_count > 0 || !strcmp(named.name, "-");
+    if (is_named && tags_are_sound(&named, tags, tag_count) && session_is_up(board))
+        folders_show_pool(board, &named, tags, tag_count);
 }
 
 void board_remove(struct board *board, const struct card *card, uint64_t tag)

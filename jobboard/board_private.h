@@ -185,6 +185,7 @@ struct board {
     struct request *batchable; /* waiting for a multi */
     struct request *singles;   /* waiting to be sent by themselves */
     unsigned multis_in_flight, singles_in_flight, folders_in_flight;
+    bool folders_broken; /* what these stand in is missing */
 
     /* root.c */
     bool root_busy;
@@ -271,6 +272,8 @@ void session_drop_handle(struct board *board, clientid_t *ret_id);
 /* --------------------------------------------------------------------------------------- root.c */
 
 void root_session_began(struct board *board, int64_t now_ms);
+/* The root stands but a folder in it does not: somebody's hand. */
+void root_repair_folders(struct board *board);
 void root_pump(struct board *board, int64_t now_ms);
 int64_t root_deadline_ms(const struct board *board);
 
@@ -333,6 +336,9 @@ void locks_session_ended(struct board *board);
 /* Creates the folders that these requests' cards and locks stand in; no multi is sent until the
  * answers are there. */
 void folders_make(struct board *board, struct request **requests, size_t count);
+/* Creates a pool's folder. */
+void folders_show_pool(struct board *board, const struct pool *pool, const struct text *tags,
+                       size_t tag_count);
 bool folders_can_make(const struct board *board, const struct request *request);
 
 /* ------------------------------------------------------------------------------------- events.c */

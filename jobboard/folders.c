@@ -11,6 +11,11 @@ static void on_made(struct board *board, const struct call_key *key, const struc
 {
     CHECK(board->folders_in_flight > 0);
     board->folders_in_flight--;
+    board->folders_broken |= reply->rc == ZNONODE;
+    if (board->folders_in_flight > 0 || !board->folders_broken)
+        return;
+    board->folders_broken = false;
+    root_repair_folders(board);
 }
 
 static void make(struct board *board, struct path path, struct text data)
@@ -49,6 +54,14 @@ static void make_pool(struct board *board, const struct request *request)
     else
         code = wire_pack_pool(known->tags, known->tag_count, &bytes);
     CHECK(code == 0); /* looked at when the request came, or read from the board */
+    make(board, path_pool(&board->paths, pool), text_of_bytes(&bytes));
+}
+
+void folders_show_pool(struct board *board, const struct pool *pool, const struct text *tags,
+                       size_t tag_count)
+{
+    struct wire_bytes bytes;
+    CHECK(wire_pack_pool(tags, tag_count, &bytes) == 0); /* looked at before */
     make(board, path_pool(&board->paths, pool), text_of_bytes(&bytes));
 }
 

@@ -40,12 +40,14 @@ static void session_is_up_now(struct board *board)
     members_session_began(board);
 }
 
+/* The watches of the old one went with it. */
 static void on_folder(struct board *board, const struct call_key *key, const struct reply *reply)
 {
+    if (reply->rc == ZOK && board->is_engine)
+        board->engines.is_stale = board->division.is_stale = board->pools_view.is_stale = true;
 }
 
-/* The root stands but a folder in it does not: somebody's hand. */
-static void repair_folders(struct board *board)
+void root_repair_folders(struct board *board)
 {
     const struct path *folders[] = {&board->paths.engines, &board->paths.division,
                                     &board->paths.pokes, &board->paths.jobs, &board->paths.locks};
@@ -60,7 +62,7 @@ static void on_joined(struct board *board, const struct call_key *key, const str
     if (!is_there && !rc_is_unknown(reply->rc) && reply->rc != ZNONODE)
         event_trouble(board, ERR_REFUSED, "cannot join the board: %s", zerror(reply->rc));
     if (reply->rc == ZNONODE)
-        repair_folders(board);
+        root_repair_folders(board);
     again_in(board, is_there || reply->rc == ZNONODE ? 0 : RECONNECT_PAUSE_MS);
     if (is_there && !board->joined_engines)
         board->joined_engines = true;

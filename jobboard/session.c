@@ -128,6 +128,7 @@ static void end_session(struct board *board, int64_t now_ms)
                      until_ms);
     requests_void_all(board);
     board->multis_in_flight = board->folders_in_flight = 0;
+    board->folders_broken = false;
     members_session_ended(board);
     shards_session_ended(board);
     locks_session_ended(board);

@@ -21,24 +21,34 @@ static const struct statement shard_rows_statement = {
     " UNION SELECT unnest($4))"
     "SELECT 0, " JOB_COLUMNS("j") " FROM wanted w JOIN jobs j ON j.id = w.id"};
 
-/* $1 pools, $2 boots, $3 first shard, $4 limit, $5 format. What is on hold or of a newer format
- * nobody may claim: it would only fill the list. Rows that changed just now are on their way. */
+/* $1 our tags, $2 pools on the board, $3 boots, $4 first shard, $5 limit, $6 format. What is on
+ * hold or of a newer format nobody may claim: it would only fill the list. Rows that changed just
+ * now are on their way.
+ *
+ * `waiting` hops over the index from pool to pool, one row of each: all rows of a pool have the
+ * same tags, and a million of them in pools that are not ours cost one hop each pool. */
 #define READY_FROM(range)                                                                          \
     "(SELECT * FROM jobs WHERE pool = p.pool AND state = 'READY' AND shard " range                 \
-    "  AND ready_at < clock_timestamp() - interval '1 s' AND format <= $5"                         \
-    "  ORDER BY shard, priority, ready_at, id LIMIT $4)"
+    "  AND ready_at < clock_timestamp() - interval '1 s' AND format <= $6"                         \
+    "  ORDER BY shard, priority, ready_at, id LIMIT $5)"
 static const struct statement late_rows_statement = {
-    "late_rows", "TUiii",
+    "late_rows", "TTUiii",
+    "WITH RECURSIVE waiting(pool, tags) AS ("
+    " (SELECT pool, tags FROM jobs WHERE state = 'READY' ORDER BY pool LIMIT 1)"
+    " UNION ALL SELECT n.pool, n.tags FROM waiting w, LATERAL"
+    "  (SELECT pool, tags FROM jobs WHERE state = 'READY' AND pool > w.pool"
+    "   ORDER BY pool LIMIT 1) n)"
     "SELECT 0, " JOB_COLUMNS(
-        "j") " FROM ("
-             " (SELECT * FROM jobs WHERE state IN ('RUNNING', 'REVERTING') AND pool = ANY($1)"
-             "   AND (owner <> ALL($2)) IS NOT FALSE AND format <= $5"
+        "j") ", array_to_string(j.tags, E'\n') FROM ("
+             " (SELECT * FROM jobs WHERE state IN ('RUNNING', 'REVERTING') AND tags <@ $1"
+             "   AND (owner <> ALL($3)) IS NOT FALSE AND format <= $6"
              "   AND (hold_until IS NULL OR hold_until <= clock_timestamp())"
-             "  ORDER BY shard < $3, shard LIMIT $4)"
+             "  ORDER BY shard < $4, shard LIMIT $5)"
              " UNION ALL"
-             " SELECT r.* FROM unnest($1) AS p(pool), LATERAL (" READY_FROM(
-                 ">= $3") " UNION ALL " READY_FROM("< $3") ") r"
-                                                           ") j LIMIT $4"};
+             " SELECT r.* FROM"
+             "  (SELECT pool FROM waiting WHERE tags <@ $1 ORDER BY pool = ANY($2)) p,"
+             "  LATERAL (" READY_FROM(">= $4") " UNION ALL " READY_FROM("< $4") ") r"
+                                                                                ") j LIMIT $5"};
 
 static const struct statement owned_rows_statement = {
     "owned_rows", "u",
@@ -130,6 +140,15 @@ static void rows_bind(struct params *params, struct item *const *items, size_t c
     }
 }
 
+/* Late rows have one column more. */
+static void read_tags(struct answer *answer, const PGresult *result, int row,
+                      struct job_row *ret_row)
+{
+    if (PQnfields(result) > 1 + JOB_COLUMN_COUNT)
+        ret_row->tags = tags_split(&answer->arena, field_text(result, row, 1 + JOB_COLUMN_COUNT),
+                                   &ret_row->tag_count);
+}
+
 /* Answers one request with the result's rows `begin` to `end`. */
 static void answer_rows(struct storage *storage, uint64_t tag, const PGresult *result, int begin,
                         int end)
@@ -139,6 +158,7 @@ static void answer_rows(struct storage *storage, uint64_t tag, const PGresult *r
     size_t count = 0;
     for (int row = begin; row < end; row++) {
         if (job_row_read(result, row, 1, &rows[count])) {
+            read_tags(answer, result, row, &rows[count]);
             count++;
             continue;
         }
@@ -196,15 +216,17 @@ static void shard_rows_bind(struct params *params, struct item *const *items, si
 
 static void late_rows_bind(struct params *params, struct item *const *items, size_t count)
 {
-    const struct item *item = items[0];
+    const struct late_query *query = &items[0]->u.late_rows;
     CHECK(count == 1);
-    for (size_t i = 0; i < item->u.late_rows.pool_count; i++)
-        params_text(params, 0, text_of(item->u.late_rows.pools[i].name));
-    for (size_t i = 0; i < item->u.late_rows.boot_count; i++)
-        params_uuid(params, 1, &item->u.late_rows.boots[i]);
-    params_int(params, 2, item->u.late_rows.from_shard);
-    params_int(params, 3, item->u.late_rows.limit);
-    params_int(params, 4, FORMAT_NOW);
+    for (size_t i = 0; i < query->tag_count; i++)
+        params_text(params, 0, query->tags[i]);
+    for (size_t i = 0; i < query->shown_count; i++)
+        params_text(params, 1, text_of(query->shown[i].name));
+    for (size_t i = 0; i < query->boot_count; i++)
+        params_uuid(params, 2, &query->boots[i]);
+    params_int(params, 3, query->from_shard);
+    params_int(params, 4, query->limit);
+    params_int(params, 5, FORMAT_NOW);
 }
 
 static void owned_rows_bind(struct params *params, struct item *const *items, size_t count)
@@ -259,21 +281,21 @@ void storage_shard_rows(struct storage *storage, const struct pool *pool, uint16
     lane_add(storage, LANE_SHARD_ROWS, item);
 }
 
-void storage_late_rows(struct storage *storage, const struct pool *pools, size_t pool_count,
-                       const struct uuid *boots, size_t boot_count, uint16_t from_shard, int limit,
-                       uint64_t tag)
+void storage_late_rows(struct storage *storage, const struct late_query *query, uint64_t tag)
 {
-    CHECK(limit >= 0);
+    CHECK(query->limit >= 0);
     struct item *item = request(tag);
-    struct pool *copy = arena_calloc(&item->arena, pool_count + 1, sizeof *copy);
-    if (pool_count)
-        memcpy(copy, pools, pool_count * sizeof *copy);
-    item->u.late_rows.pools = copy;
-    item->u.late_rows.pool_count = pool_count;
-    item->u.late_rows.boots = item_uuids(item, boots, boot_count);
-    item->u.late_rows.boot_count = boot_count;
-    item->u.late_rows.from_shard = from_shard;
-    item->u.late_rows.limit = limit;
+    struct late_query *mine = &item->u.late_rows;
+    *mine = *query;
+    struct pool *shown = arena_calloc(&item->arena, query->shown_count, sizeof *shown);
+    if (query->shown_count)
+        memcpy(shown, query->shown, query->shown_count * sizeof *shown);
+    struct text *tags = arena_calloc(&item->arena, query->tag_count, sizeof *tags);
+    for (size_t i = 0; i < query->tag_count; i++)
+        tags[i] = arena_text(&item->arena, query->tags[i]);
+    mine->shown = shown;
+    mine->tags = tags;
+    mine->boots = item_uuids(item, query->boots, query->boot_count);
     lane_add(storage, LANE_LATE_ROWS, item);
 }
 

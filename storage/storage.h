@@ -174,12 +174,12 @@ void storage_rows(struct storage *storage, const struct uuid *jobs, size_t count
 void storage_shard_rows(struct storage *storage, const struct pool *pool, uint16_t shard,
                         int window, const struct uuid *jobs, size_t count, uint64_t tag);
 
-/* Late work in the given pools, at most `limit` rows, starting at shard `from_shard` and going
- * round: RUNNING and REVERTING rows whose owner is none of `boots` (these first), and READY rows
- * older than 1 s. Rows that nobody may claim now are left out: on hold, or of a newer format. */
-void storage_late_rows(struct storage *storage, const struct pool *pools, size_t pool_count,
-                       const struct uuid *boots, size_t boot_count, uint16_t from_shard, int limit,
-                       uint64_t tag);
+/* Late work that the query's tags cover, in whatever pool: RUNNING and REVERTING rows whose owner
+ * is none of `boots` (these first), then READY rows older than 1 s, pools that are not among
+ * `shown` first. Rows that nobody may claim now are left out: on hold, or of a newer format. The
+ * rows carry their tags. The cost grows with the pools in which something is READY, not with their
+ * rows. */
+void storage_late_rows(struct storage *storage, const struct late_query *query, uint64_t tag);
 
 /* RUNNING and REVERTING rows whose owner is `boot`: a departed boot's jobs, or an engine's own for
  * the claim audit. */

@@ -91,14 +91,7 @@ struct item {
             const struct uuid *jobs;
             size_t count;
         } shard_rows;
-        struct {
-            const struct pool *pools;
-            size_t pool_count;
-            const struct uuid *boots;
-            size_t boot_count;
-            uint16_t from_shard;
-            int limit;
-        } late_rows;
+        struct late_query late_rows;
         struct uuid boot; /* owned rows */
         struct view_request view;
         struct member member;

@@ -40,6 +40,9 @@ bool board_adapter_perform(struct board *board, const struct core_effect *effect
     case EFFECT_REMOVE:
         board_remove(board, card, 0);
         return true;
+    case EFFECT_SHOW_POOL:
+        board_show_pool(board, &card->pool, effect->u.board.tags, effect->u.board.tag_count);
+        return true;
     default:
         return false;
     }

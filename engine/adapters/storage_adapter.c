@@ -27,9 +27,7 @@ bool storage_adapter_perform(struct storage *storage, const struct member *self,
                            effect->tag);
         return true;
     case EFFECT_LATE_ROWS:
-        storage_late_rows(storage, effect->u.late.pools, effect->u.late.pool_count,
-                          effect->u.late.boots, effect->u.late.boot_count,
-                          effect->u.late.from_shard, effect->u.late.limit, effect->tag);
+        storage_late_rows(storage, &effect->u.late, effect->tag);
         return true;
     case EFFECT_OWNED_ROWS:
         storage_owned_rows(storage, &effect->u.boot, effect->tag);

@@ -20,6 +20,7 @@ enum effect_kind {
     EFFECT_RELEASE,    /* board: lock and card away, new card there: UNLOCKED */
     EFFECT_PLACE,      /* board.card: put it on the board. Not answered */
     EFFECT_REMOVE,     /* board.card: take it off. Not answered */
+    EFFECT_SHOW_POOL,  /* board.card.pool, board.tags: its folder is to stand there. Not answered */
     EFFECT_BOOT_BEGAN, /* boot: record it. Not answered */
     EFFECT_LEASE_SEEN, /* record that an engine with a good lease lives. Not answered */
     EFFECT_READ_ROW,   /* row: ROWS with it, or empty */
@@ -84,21 +85,14 @@ struct core_effect {
             struct card card;  /* its shard and job are what UNLOCK uses */
             struct card fresh; /* RELEASE: the new placement */
             const struct text
-                *tags; /* LOCK, PLACE, RELEASE: of the pool, in case it has no folder yet */
+                *tags; /* LOCK, PLACE, RELEASE, SHOW_POOL: of the pool, in case it has no folder */
             size_t tag_count;
         } board;
         struct {
             struct uuid job;
             struct uuid claim; /* LOAD */
         } row;
-        struct {
-            const struct pool *pools;
-            size_t pool_count;
-            const struct uuid *boots; /* alive */
-            size_t boot_count;
-            uint16_t from_shard;
-            int limit;
-        } late;
+        struct late_query late;
         struct claim_request claim;
         struct save save;
         struct step_start start;

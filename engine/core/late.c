@@ -24,29 +24,32 @@ void late_end(struct core *core)
     core->owned_count = 0;
 }
 
+/* The rows are asked for by our tags, not by the pools that the board shows: a pool whose first
+ * card was never placed, or whose folder was deleted, is known to the store alone. */
 static void ask_late(struct core *core)
 {
-    struct pool *pools = arena_calloc(&core->scratch, core->pool_count + 1, sizeof *pools);
+    struct pool *shown = arena_calloc(&core->scratch, core->pool_count, sizeof *shown);
     size_t count = 0;
     for (size_t i = 0; i < core->pool_count; i++) {
         if (core->pools[i].served)
-            pools[count++] = core->pools[i].pool;
+            shown[count++] = core->pools[i].pool;
     }
-    /* The pool without tags is everyone's, also while the board does not show it yet. */
-    if (!division_pool(core, &(struct pool){"-"}))
-        pools[count++] = (struct pool){"-"};
     struct uuid *boots = arena_calloc(&core->scratch, core->member_count, sizeof *boots);
     for (size_t i = 0; i < core->member_count; i++)
         boots[i] = core->members[i].boot;
     core->late_tag = core_new_tag(core, NULL);
     struct core_effect *effect = core_emit(core, EFFECT_LATE_ROWS);
     effect->tag = core->late_tag;
-    effect->u.late.pools = pools;
-    effect->u.late.pool_count = count;
-    effect->u.late.boots = boots;
-    effect->u.late.boot_count = core->member_count;
-    effect->u.late.from_shard = (uint16_t)random_below(&core->random, core->options.shard_count);
-    effect->u.late.limit = LATE_LIMIT;
+    effect->u.late = (struct late_query){
+        .tags = core->options.tags,
+        .tag_count = core->options.tag_count,
+        .shown = shown,
+        .shown_count = count,
+        .boots = boots,
+        .boot_count = core->member_count,
+        .from_shard = (uint16_t)random_below(&core->random, core->options.shard_count),
+        .limit = LATE_LIMIT,
+    };
 }
 
 void late_due_now(struct core *core)
@@ -149,11 +152,35 @@ static void take_rows(struct core *core, const struct core_event *event, bool on
     }
 }
 
+static bool is_first_of_pool(const struct job_row *list, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        if (pool_equal(&list[i].pool, &list[index].pool))
+            return false;
+    }
+    return true;
+}
+
+/* Pools that the board does not show: once it does, their shards are divided like all others. */
+static void show_pools(struct core *core, const struct core_event *event)
+{
+    for (size_t i = 0; i < event->u.rows.count; i++) {
+        const struct job_row *row = &event->u.rows.list[i];
+        if (division_pool(core, &row->pool) || !is_first_of_pool(event->u.rows.list, i))
+            continue;
+        struct core_effect *effect = core_emit(core, EFFECT_SHOW_POOL);
+        effect->u.board.card.pool = row->pool;
+        effect->u.board.tags = row->tags;
+        effect->u.board.tag_count = row->tag_count;
+    }
+}
+
 void late_rows(struct core *core, const struct core_event *event)
 {
     bool is_whole = event->u.rows.code == 0;
     if (event->tag == core->late_tag) {
         core->late_tag = 0;
+        show_pools(core, event);
         take_rows(core, event, false);
     } else if (event->tag == core->audit_tag) {
         core->audit_tag = 0;

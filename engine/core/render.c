@@ -113,6 +113,7 @@ static const char *effect_name(enum effect_kind kind)
         [EFFECT_RELEASE] = "release",
         [EFFECT_PLACE] = "place",
         [EFFECT_REMOVE] = "remove",
+        [EFFECT_SHOW_POOL] = "show-pool",
         [EFFECT_BOOT_BEGAN] = "boot-began",
         [EFFECT_LEASE_SEEN] = "lease-seen",
         [EFFECT_READ_ROW] = "read-row",
@@ -382,6 +383,9 @@ void render_effect(const struct core_effect *effect, struct buffer *ret_line)
     case EFFECT_PLACE:
     case EFFECT_REMOVE:
         show_board(effect, ret_line);
+        break;
+    case EFFECT_SHOW_POOL:
+        buffer_printf(ret_line, " %s", effect->u.board.card.pool.name);
         break;
     case EFFECT_START_STEP:
         show_start(&effect->u.start, ret_line);

@@ -121,6 +121,17 @@ void sim_board_make_pool(struct sim_board *board, const struct pool *name, const
         link_pools_later(link);
 }
 
+bool board_can_make_card(const struct sim_board *board, const struct pool *pool, size_t tag_count)
+{
+    if (tag_count > 0 || !strcmp(pool->name, "-"))
+        return true;
+    for (size_t i = 0; i < board->pool_count; i++) {
+        if (pool_equal(&board->pools[i].pool, pool))
+            return true;
+    }
+    return false;
+}
+
 bool board_make_card(struct sim_board *board, const struct card *card, const struct text *tags,
                      size_t tag_count)
 {
@@ -166,6 +177,11 @@ void sim_board_lose_cards(struct sim_board *board)
     sim_count(board->world, COUNT_CARDS_LOST);
     while (board->card_count > 0)
         drop_card(board, &board->cards[board->card_count - 1]);
+    if (!random_percent(&board->world->random, 50))
+        return;
+    board->pool_count = 0; /* with their folders */
+    for (struct sim_board_link *link = board->links; link; link = link->next)
+        link_pools_later(link);
 }
 
 size_t sim_board_card_count(const struct sim_board *board)

@@ -63,7 +63,7 @@ void sim_board_down(struct sim_board *board);
 /* It is back; with `expire_all` every session not heard of for T has ended meanwhile. */
 void sim_board_up(struct sim_board *board, bool expire_all);
 bool sim_board_is_up(const struct sim_board *board);
-/* All cards are gone (somebody deleted them). */
+/* All cards are gone (somebody deleted them), sometimes with the folders of the pools. */
 void sim_board_lose_cards(struct sim_board *board);
 /* A client that is no engine creates a card; `tags` are the pool's. */
 void sim_board_place(struct sim_board *board, const struct card *card, const struct text *tags,

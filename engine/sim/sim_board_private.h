@@ -97,6 +97,8 @@ struct sim_lock *board_find_lock(const struct sim_board *board, const struct uui
 void board_make_lock(struct sim_board *board, const struct sim_lock *lock);
 void board_delete_lock(struct sim_board *board, struct sim_lock *lock, const struct uuid *by);
 bool board_has_card(const struct sim_board *board, const struct card *card);
+/* A card whose pool has no folder needs its tags, unless it is the pool without any. */
+bool board_can_make_card(const struct sim_board *board, const struct pool *pool, size_t tag_count);
 /* False: it was there (make), it was not there (delete). */
 bool board_make_card(struct sim_board *board, const struct card *card, const struct text *tags,
                      size_t tag_count);

@@ -39,7 +39,9 @@ static void apply_lock(struct sim_board *board, struct sim_request *request)
         answer_board(request, is_ours(request, lock) ? BOARD_OK : BOARD_TAKEN);
         return;
     }
-    board_make_card(board, card, request->effect.u.board.tags, request->effect.u.board.tag_count);
+    if (board_can_make_card(board, &card->pool, request->effect.u.board.tag_count))
+        board_make_card(board, card, request->effect.u.board.tags,
+                        request->effect.u.board.tag_count);
     if (!lock) {
         struct sim_lock fresh = {card->job, request->effect.u.board.claim, request->session,
                                  card->shard};
@@ -70,7 +72,9 @@ static void apply_leaving(struct sim_board *board, struct sim_request *request)
     bool releases = effect->kind == EFFECT_RELEASE;
     struct sim_lock *lock = board_find_lock(board, &effect->u.board.card.job);
     bool may = lock && board_has_card(board, &effect->u.board.card) &&
-               !(releases && board_has_card(board, &effect->u.board.fresh));
+               !(releases && (board_has_card(board, &effect->u.board.fresh) ||
+                              !board_can_make_card(board, &effect->u.board.fresh.pool,
+                                                   effect->u.board.tag_count)));
     if (!may) {
         unlock_singly(board, request);
         return;
@@ -136,8 +140,13 @@ void board_apply(struct sim_request *request)
         apply_leaving(board, request);
         break;
     case EFFECT_PLACE:
-        board_make_card(board, &effect->u.board.card, effect->u.board.tags,
-                        effect->u.board.tag_count);
+        if (board_can_make_card(board, &effect->u.board.card.pool, effect->u.board.tag_count))
+            board_make_card(board, &effect->u.board.card, effect->u.board.tags,
+                            effect->u.board.tag_count);
+        break;
+    case EFFECT_SHOW_POOL:
+        sim_board_make_pool(board, &effect->u.board.card.pool, effect->u.board.tags,
+                            effect->u.board.tag_count);
         break;
     case EFFECT_REMOVE:
         board_delete_card(board, &effect->u.board.card);
@@ -217,7 +226,7 @@ void board_copy_effect(struct sim_board *board, const struct core_effect *effect
     struct arena *arena = &board->world->arena;
     *ret_copy = *effect;
     bool has_tags = effect->kind == EFFECT_LOCK || effect->kind == EFFECT_PLACE ||
-                    effect->kind == EFFECT_RELEASE;
+                    effect->kind == EFFECT_RELEASE || effect->kind == EFFECT_SHOW_POOL;
     if (!has_tags)
         return;
     size_t count = effect->u.board.tag_count;

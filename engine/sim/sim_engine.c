@@ -56,6 +56,7 @@ static void perform(struct sim_engine *engine, const struct core_effect *effect)
     case EFFECT_RELEASE:
     case EFFECT_PLACE:
     case EFFECT_REMOVE:
+    case EFFECT_SHOW_POOL:
         sim_board_request(engine->board, effect);
         break;
     case EFFECT_START_STEP:

@@ -190,7 +190,8 @@ static uint64_t add_late(uint64_t hash, const struct core_effect *effect)
 static uint64_t add_board(uint64_t hash, const struct core_effect *effect)
 {
     hash = add_card(hash, &effect->u.board.card);
-    if (effect->kind == EFFECT_PLACE || effect->kind == EFFECT_REMOVE)
+    if (effect->kind == EFFECT_PLACE || effect->kind == EFFECT_REMOVE ||
+        effect->kind == EFFECT_SHOW_POOL)
         return hash;
     if (effect->kind == EFFECT_RELEASE)
         hash = add_card(hash, &effect->u.board.fresh);
@@ -213,6 +214,7 @@ uint64_t sim_hash_effect(uint64_t hash, int engine, const struct core_effect *ef
     case EFFECT_RELEASE:
     case EFFECT_PLACE:
     case EFFECT_REMOVE:
+    case EFFECT_SHOW_POOL:
         return add_board(hash, effect);
     case EFFECT_READ_ROW:
     case EFFECT_LOAD:

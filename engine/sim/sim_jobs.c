@@ -198,7 +198,11 @@ struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flo
     struct text *sorted = arena_calloc(arena, tag_count, sizeof *sorted);
     for (size_t i = 0; i < tag_count; i++)
         sorted[i] = arena_text(arena, tags[i]);
-    struct job_row row = {.id = new_id(&sim->world), .priority = priority, .format = FORMAT_NOW};
+    struct job_row row = {.id = new_id(&sim->world),
+                          .priority = priority,
+                          .format = FORMAT_NOW,
+                          .tags = sorted,
+                          .tag_count = tag_count};
     row.pool = placement_pool(sorted, tag_count);
     row.shard = placement_shard(&row.id, (unsigned)sim->config.shard_count);
     struct sim_job *job = sim_store_post(sim->store, &row, flow_name, flow_text, TEXT("{}"));
@@ -206,10 +210,8 @@ struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flo
     sim_count(&sim->world, COUNT_POSTED);
     sim_fact(sim, "posted job %u", job->number);
     sim_checks_posted(sim, job);
-    /* A pool that no card was ever placed in is not known to any engine: the poster's first act. */
-    sim_board_make_pool(sim->board, &row.pool, sorted, tag_count);
     if (!placed)
-        return job;
+        return job; /* its pool is on the board only if another job's card was placed */
     struct placing *placing = arena_calloc(arena, 1, sizeof *placing);
     *placing = (struct placing){
         sim, {job->row.id, row.pool, row.shard, priority, job->row.ready_at_us}, sorted, tag_count};

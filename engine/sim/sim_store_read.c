@@ -17,6 +17,8 @@ struct job_row store_row_now(const struct sim_store *store, const struct sim_job
     int64_t now_us = sim_store_clock_us(store);
     row.on_hold = job->hold_until_us > now_us;
     row.is_recent = now_us - job->changed_at_us < RECENT_US;
+    row.tags = NULL; /* only late work tells them */
+    row.tag_count = 0;
     return row;
 }
 
@@ -101,37 +103,50 @@ static bool contains(const struct uuid *list, size_t count, const struct uuid *i
     return false;
 }
 
-static bool has_pool(const struct core_effect *effect, const struct pool *pool)
+static bool is_shown(const struct late_query *query, const struct pool *pool)
 {
-    for (size_t i = 0; i < effect->u.late.pool_count; i++) {
-        if (pool_equal(&effect->u.late.pools[i], pool))
+    for (size_t i = 0; i < query->shown_count; i++) {
+        if (pool_equal(&query->shown[i], pool))
             return true;
     }
     return false;
 }
 
-static bool is_late(const struct sim_store *store, const struct job_row *row,
-                    const struct core_effect *effect)
+static bool is_late(const struct sim_store *store, const struct sim_job *job,
+                    const struct job_row *row, const struct late_query *query)
 {
-    if (!has_pool(effect, &row->pool))
+    if (!placement_has_tags(query->tags, query->tag_count, job->row.tags, job->row.tag_count))
         return false;
     if (row->state == JOB_READY)
         return sim_store_clock_us(store) - row->ready_at_us > LATE_US;
     return (row->state == JOB_RUNNING || row->state == JOB_REVERTING) &&
-           !contains(effect->u.late.boots, effect->u.late.boot_count, &row->owner);
+           !contains(query->boots, query->boot_count, &row->owner);
+}
+
+/* One part of the answer: claimed rows, then READY ones of pools that are not shown, then others;
+ * of each the shards from `from_shard` on, then those before it. */
+static void read_late_part(struct row_list *list, const struct late_query *query, int part,
+                           bool before)
+{
+    struct sim_store *store = list->store;
+    for (size_t i = 0; i < store->job_count; i++) {
+        const struct sim_job *job = store->jobs[i];
+        struct job_row row = store_row_now(store, job);
+        int of_part = row.state != JOB_READY ? 0 : is_shown(query, &row.pool) ? 2 : 1;
+        if (of_part != part || (row.shard < query->from_shard) != before ||
+            !is_late(store, job, &row, query) || list->count >= (size_t)query->limit)
+            continue;
+        row.tags = job->row.tags;
+        row.tag_count = job->row.tag_count;
+        add_row(list, &row);
+    }
 }
 
 static void read_late(struct row_list *list, const struct core_effect *effect)
 {
-    struct sim_store *store = list->store;
-    uint16_t from = effect->u.late.from_shard;
-    for (int half = 0; half < 2; half++) {
-        for (size_t i = 0; i < store->job_count; i++) {
-            struct job_row row = store_row_now(store, store->jobs[i]);
-            if ((row.shard < from) == (half == 1) && is_late(store, &row, effect) &&
-                list->count < (size_t)effect->u.late.limit)
-                add_row(list, &row);
-        }
+    for (int part = 0; part < 3; part++) {
+        read_late_part(list, &effect->u.late, part, false);
+        read_late_part(list, &effect->u.late, part, true);
     }
 }
 
@@ -233,8 +248,8 @@ void store_copy_effect(struct arena *arena, const struct core_effect *effect,
                                             sizeof *effect->u.shard.jobs);
         break;
     case EFFECT_LATE_ROWS:
-        ret_copy->u.late.pools = copy_array(arena, effect->u.late.pools, effect->u.late.pool_count,
-                                            sizeof *effect->u.late.pools);
+        ret_copy->u.late.shown = copy_array(arena, effect->u.late.shown, effect->u.late.shown_count,
+                                            sizeof *effect->u.late.shown);
         ret_copy->u.late.boots = copy_array(arena, effect->u.late.boots, effect->u.late.boot_count,
                                             sizeof *effect->u.late.boots);
         break;

@@ -19,7 +19,10 @@ static struct uuid post_job(struct stage *stage, struct storage *store, const st
 {
     struct storage_answer answer;
     struct post_request request = stage_post_request();
+    static const struct text gpu_tag[] = {{"gpu", 3}};
     request.pool = *pool;
+    request.tags = gpu_tag;
+    request.tag_count = strcmp(pool->name, "-") ? 1 : 0;
     request.shard = shard;
     request.priority = priority;
     storage_post(store, &request, ++stage->last_tag);
@@ -149,12 +152,15 @@ static void late_work_is_what_nobody_looks_after(void **state)
               "UPDATE jobs SET state = 'RUNNING', owner = '%s', hold_until = clock_timestamp() +"
               " interval '1 hour' WHERE id = '%s'",
               UUID_STR(&gone), UUID_STR(&held));
-    struct pool pools[] = {no_tags, gpu};
-    storage_late_rows(store, pools, 2, &here, 1, 0, 10, 1001);
-    storage_late_rows(store, pools, 1, &here, 1, 0, 10, 1002);
-    storage_late_rows(store, pools, 2, NULL, 0, 0, 10, 1003);
-    storage_late_rows(store, pools, 2, &here, 1, 30, 1, 1004);
-    storage_late_rows(store, NULL, 0, NULL, 0, 0, 10, 1005);
+    static const struct text has_gpu[] = {{"gpu", 3}, {"ssd", 3}};
+    struct late_query query = {has_gpu, 2, NULL, 0, &here, 1, 0, 10};
+    storage_late_rows(store, &query, 1001);
+    struct late_query plain = {NULL, 0, NULL, 0, &here, 1, 0, 10};
+    storage_late_rows(store, &plain, 1002);
+    struct late_query alone = {has_gpu, 2, NULL, 0, NULL, 0, 0, 10};
+    storage_late_rows(store, &alone, 1003);
+    struct late_query one = {has_gpu, 2, NULL, 0, &here, 1, 30, 1};
+    storage_late_rows(store, &one, 1004);
     stage_await(stage, store, 1001, &answer);
     expect_rows(&answer, (const struct uuid *[]){&late, &tagged, &orphan}, 3);
     stage_await(stage, store, 1002, &answer);
@@ -163,8 +169,30 @@ static void late_work_is_what_nobody_looks_after(void **state)
     expect_rows(&answer, (const struct uuid *[]){&late, &tagged, &orphan, &owned}, 4);
     stage_await(stage, store, 1004, &answer);
     expect_rows(&answer, (const struct uuid *[]){&orphan}, 1); /* claimed ones come first */
-    stage_await(stage, store, 1005, &answer);
-    expect_rows(&answer, NULL, 0);
+}
+
+/* A pool that the board does not show is asked for by its tags, and not crowded out. */
+static void late_work_begins_where_the_board_is_blank(void **state)
+{
+    struct stage *stage = *state;
+    struct storage *store = stage_store(stage, "a");
+    struct storage_answer answer;
+    static const struct text has_gpu[] = {{"gpu", 3}};
+    for (int i = 0; i < 5; i++)
+        post_job(stage, store, &no_tags, 1, 0, 9000);
+    struct uuid tagged = post_job(stage, store, &gpu, 60, 9, 5000);
+    struct late_query query = {has_gpu, 1, &no_tags, 1, NULL, 0, 0, 1};
+    storage_late_rows(store, &query, 1001);
+    stage_await(stage, store, 1001, &answer);
+    expect_rows(&answer, (const struct uuid *[]){&tagged}, 1);
+    assert_int_equal(answer.u.rows.rows[0].tag_count, 1);
+    assert_true(text_equal(answer.u.rows.rows[0].tags[0], has_gpu[0]));
+    query.shown = &gpu;
+    storage_late_rows(store, &query, 1002);
+    stage_await(stage, store, 1002, &answer);
+    assert_int_equal(answer.u.rows.count, 1);
+    assert_false(uuid_equal(&answer.u.rows.rows[0].id, &tagged));
+    assert_int_equal(answer.u.rows.rows[0].tag_count, 0);
 }
 
 static void late_work_goes_round_from_the_given_shard(void **state)
@@ -175,7 +203,8 @@ static void late_work_goes_round_from_the_given_shard(void **state)
     struct uuid jobs[4];
     for (uint16_t shard = 0; shard < 4; shard++)
         jobs[shard] = post_job(stage, store, &no_tags, shard, 5, 5000);
-    storage_late_rows(store, &no_tags, 1, NULL, 0, 2, 3, 1001);
+    struct late_query query = {NULL, 0, &no_tags, 1, NULL, 0, 2, 3};
+    storage_late_rows(store, &query, 1001);
     stage_await(stage, store, 1001, &answer);
     expect_rows(&answer, (const struct uuid *[]){&jobs[2], &jobs[3], &jobs[0]}, 3);
 }
@@ -234,6 +263,7 @@ int main(void)
         T(a_shard_gives_its_window_and_all_that_is_claimed),
         T(a_release_under_way_is_seen_whole_or_not),
         T(late_work_is_what_nobody_looks_after),
+        T(late_work_begins_where_the_board_is_blank),
         T(late_work_goes_round_from_the_given_shard),
         T(a_boot_finds_what_it_owns),
         T(a_row_with_garbage_is_left_out_and_named),
