@@ -284,13 +284,6 @@ void attempt_begin_revert(struct core *core, struct unit *unit)
 
 /* -------------------------------------------------------------------------------------- ending */
 
-/* What stopped as it stood is none, whatever the flows inside had undone before. */
-static bool is_undone(const struct unit *root)
-{
-    return root->reverts_ran && !root->undo_failed && !root->job->broken &&
-           root->job->verdict != FAIL_STOP;
-}
-
 static void tell_outer(struct core *core, struct unit *unit)
 {
     struct job *job = unit->job;
@@ -307,8 +300,9 @@ static void tell_outer(struct core *core, struct unit *unit)
     case UNIT_JOB:
         progress_flow_ended(core, job,
                             unit->state == TASK_SUCCESS ? JOB_SUCCESS
-                            : is_undone(unit)           ? JOB_REVERTED
-                                                        : JOB_FAILURE);
+                            : unit->reverts_ran && !unit->undo_failed && !job->broken
+                                ? JOB_REVERTED
+                                : JOB_FAILURE);
         return;
     case UNIT_FINALLY:
         return; /* how it ends changes nothing; progress_advance sees it */

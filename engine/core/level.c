@@ -156,10 +156,13 @@ static void end_failed(struct core *core, struct level *level)
     bool is_outermost = level->owner->kind == UNIT_JOB;
     bool undoes = is_outermost ? job->verdict != FAIL_STOP
                                : job->verdict == FAIL_REVERT || unit_is_in_finally(level->owner);
-    if (undoes || has_begun_undoing(level))
+    if (undoes || has_begun_undoing(level)) {
         undo_level(core, level, true);
-    else
-        attempt_failed(core, level->owner, level->failure, TEXT_NONE);
+        return;
+    }
+    if (is_outermost)
+        level->owner->reverts_ran = false; /* stopped is not undone, whatever flows inside did */
+    attempt_failed(core, level->owner, level->failure, TEXT_NONE);
 }
 
 /* The flow's `output`, computed when all its tasks have ended. */

@@ -254,8 +254,11 @@ static void begin(struct restore *restore, struct unit *root)
     root->attempt = 1;
     root->started = true;
     restore_unit(restore, root);
+    bool reverts_ran = root->reverts_ran;
     job->counting = true;
     count_parts(restore, root);
+    if (unit_has_ended(root))
+        root->reverts_ran = reverts_ran; /* the flows inside are judged no more */
     if (restore->broke)
         job_halt(restore->core, job, FAIL_REVERT_ALL, restore->broke->failure,
                  restore->broke->broke);
