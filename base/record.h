@@ -189,8 +189,8 @@ struct inbox_row {
 };
 
 #define INBOX_RERUN                                                                                \
-    "rerun" /* kind: an ended job shall run again; data: {"from": PATH or null,                    \
-             * "skip": {PATH: JSON}} */
+    "rerun" /* kind: an ended job shall run again; data: {"by": NAME, "from": PATH, "skip": {PATH: \
+             * JSON}}, each of them or none */
 
 /* What a claimed job needs to run. */
 struct job_load {

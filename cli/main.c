@@ -14,6 +14,7 @@ static const struct verb verbs[] = {
     {"history", "tell what happened to a job", verb_history},
     {"watch", "show jobs live", verb_watch},
     {"wait", "wait until jobs ended", verb_wait},
+    {"rerun", "make jobs that failed run again from where they failed", verb_rerun},
     {"logs", "print what a job's tasks wrote to stderr", verb_logs},
     {"why", "tell why a job does not move, and what would move it", verb_why},
     {"engines", "list the engines on the board", verb_engines},

@@ -29,6 +29,7 @@ int verb_list(int argc, char **argv);
 int verb_logs(int argc, char **argv);
 int verb_migrate(int argc, char **argv);
 int verb_post(int argc, char **argv);
+int verb_rerun(int argc, char **argv);
 int verb_show(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_wait(int argc, char **argv);

@@ -12,7 +12,8 @@ It is written from the promises, not from the engine, and shares no code with it
 
 and gives a list of findings; an empty one is a pass. The rules, by name:
 
-lost       an acknowledged post has a row and exactly one final line, its last, which is the row's state
+lost       an acknowledged post has a row and exactly one final line, its last, which is the row's state;
+           one more for each time that a person made it run again
 ghost      nothing ran of a job that nobody posted
 gap        history lines are numbered 1, 2, 3 … and their times do not go back
 move       each line is a legal move of its job or task; nothing follows an end
@@ -39,13 +40,17 @@ JOB_MOVES = {
     "REVERTING": {"REVERTING", "READY", "WAITING", "SUSPENDED"} | FINAL - {"SUCCESS"},
     "WAITING": {"READY", "SUSPENDED", "CANCELLED"},
     "SUSPENDED": {"READY", "WAITING", "CANCELLED"},
+    # a person made it run again
+    "FAILURE": {"READY"},
+    "REVERTED": {"READY"},
+    "CANCELLED": {"READY"},
 }
 TASK_MOVES = {
     None: {"RUNNING", "WAITING", "FAILURE", "SKIPPED"},
     "RUNNING": {"RUNNING", "WAITING", "RETRYING", "SUCCESS", "FAILURE"},
     "WAITING": {"RUNNING", "RETRYING", "SUCCESS", "FAILURE"},
     "RETRYING": {"RUNNING", "FAILURE", "PENDING"},
-    "PENDING": {"RUNNING", "WAITING", "FAILURE", "SKIPPED"},
+    "PENDING": {"RUNNING", "WAITING", "FAILURE", "SKIPPED", "SUCCESS"},   # SUCCESS: a result given
     "SUCCESS": {"REVERTING", "PENDING"},
     "FAILURE": {"REVERTING", "PENDING"},
     "SKIPPED": {"PENDING"},
@@ -81,18 +86,23 @@ def check(posted, states, history, runs, needs=None):
         check_record(findings, job, lines, by_job[job])
         check_runs(findings, job, by_job[job])
         check_needs(findings, job, lines, by_job[job], (needs or {}).get(job, {}))
-    check_keys(findings, runs)
+    check_keys(findings, history, runs)
     return findings
 
 
 def check_end(findings, job, state, lines):
     ends = [line["state"] for line in lines if line["task"] is None and line["state"] in FINAL]
+    again = sum(is_rerun(line) for line in lines)
     if state is None:
         findings.add("lost", job, "acknowledged, but it has no row")
-    elif len(ends) != 1 or state != ends[0]:
+    elif len(ends) != 1 + again or state != ends[-1]:
         findings.add("lost", job, f"its row is {state}, its final lines are {ends}")
     elif lines[-1]["task"] is not None or lines[-1]["state"] != state:
         findings.add("lost", job, f"its last line is not its end: {lines[-1]}")
+
+
+def is_rerun(line):
+    return line["task"] is None and (line["detail"] or "").split(" ")[0] == "rerun"
 
 
 def check_numbers(findings, job, lines):
@@ -111,6 +121,8 @@ def check_moves(findings, job, lines):
         if task and before == state and line["detail"] == "no revert":
             continue                     # told, not a move: an undo passed it over
         legal = TASK_MOVES if task else JOB_MOVES
+        if task is None and before in FINAL and not is_rerun(line):
+            findings.add("move", job, f"job went {before} -> {state} and nobody wanted that")
         if state not in legal.get(before, ()):
             findings.add("move", job, f"{task or 'job'} went {before} -> {state}")
         elif before == state and line["epoch"] <= epochs[task]:
@@ -186,13 +198,16 @@ def check_runs(findings, job, runs):
             findings.add("backwards", job, f"{later} came behind {runs[index - 1]}")
 
 
-def check_keys(findings, runs):
+def check_keys(findings, history, runs):
+    """A task that went back to PENDING may have another one."""
     keys, owners = {}, {}
     for run in runs:
         what = (run.job, run.task)
+        again = sum(line["task"] == run.task and line["state"] == "PENDING" and
+                    line["at_ns"] <= run.start_real for line in history.get(run.job, ()))
         if not run.key:
             findings.add("key", run.job, f"{run} has none")
-        elif keys.setdefault(what, run.key) != run.key:
+        elif keys.setdefault((what, again), run.key) != run.key:
             findings.add("key", run.job, f"{run} has another one than the run before")
         elif owners.setdefault(run.key, what) != what:
             findings.add("key", run.job, f"{run} has the key of {owners[run.key]}")

@@ -663,3 +663,93 @@ def test_watch_draws_on_a_terminal(cluster, flow):
     assert code == 0 and "\033[" in shown
     last = shown.rsplit("A\r", 1)[-1]
     assert "2/2 tasks ended" in last and "SUCCESS" in last
+
+
+# ------------------------------------------------------------------------------ running again
+
+def ended(idle, flow, state="FAILURE", tasks=()):
+    """A job as an engine would have left it: (name, state) of its tasks."""
+    steps = {"a": {"noop": None}, "b": {"needs": "a", "noop": None},
+             "each": {"needs": "b", "foreach": [1, 2], "steps": [{"name": "x", "noop": None}]},
+             "loop": {"needs": "b", "repeat": {"until": "false", "times": 2}, "noop": None},
+             "off": {"needs": "a", "if": False, "noop": None},
+             "z": {"needs": ["each", "loop"], "noop": None}}
+    file = flow(flow_of(unique("again").replace("_", "-"), tasks=steps, finally_=None)
+                .replace(', "finally_": null', ', "finally": {"noop": null}'))
+    job = idle.run("post", file).stdout.strip()
+    for path, task in tasks:
+        idle.query("INSERT INTO tasks (job, path, state, attempt, epoch)"
+                   " VALUES (%s, %s, %s, 1, 1)", job, path, task)
+    idle.query("UPDATE jobs SET state = %s, ended_at = now() WHERE id = %s", state, job)
+    return job
+
+
+TASKS = [("a", "SUCCESS"), ("b", "SUCCESS"), ("each", "FAILURE"), ("each/0", "SUCCESS"),
+         ("each/0/x", "SUCCESS"), ("each/1", "FAILURE"), ("each/1/x", "FAILURE"),
+         ("loop", "SUCCESS"), ("loop/0", "SUCCESS"), ("off", "SKIPPED"), ("z", "SKIPPED")]
+
+
+def inbox_of(idle, job):
+    return [row[0] for row in idle.query("SELECT data FROM inbox WHERE job = %s", job)]
+
+
+def test_what_cannot_run_again(idle, flow):
+    job = idle.run("post", flow()).stdout.strip()
+    for state, text in [("READY", "wait for its end"), ("RUNNING", "wait for its end"),
+                        ("SUCCESS", "nothing to run again"), ("QUARANTINED", "released")]:
+        idle.query("UPDATE jobs SET state = %s WHERE id = %s", state, job)
+        refused(idle.run("rerun", job, code=None), 6, f"job {job} is {state}", text)
+    refused(idle.run("rerun", uuid.uuid4(), code=None), 5, "no job")
+    refused(idle.run("rerun", code=None), 2, "which jobs?")
+    refused(idle.run("rerun", job, "--timeout", "3s", code=None), 2, "--wait")
+    assert inbox_of(idle, job) == []
+    idle.query("DELETE FROM jobs WHERE id = %s", job)
+
+
+@pytest.mark.parametrize("state", ["FAILURE", "REVERTED", "CANCELLED"])
+def test_what_can_run_again(idle, flow, state):
+    job = ended(idle, flow, state, TASKS)
+    done = idle.run("rerun", job[-8:], "--from", "each/0", "--skip", 'z={"n": 1.10}', "--json")
+    assert json.loads(done.stdout) == {"id": job, "outcome": "recorded", "card": "no_board"}
+    assert "it moves when one does" in done.stderr
+    wishes, = inbox_of(idle, job)
+    assert (wishes["from"], wishes["skip"]) == ("each/0", {"z": {"n": 1.1}})
+    shown, line = idle.show(job), json.loads(
+        idle.run("history", job, "--json").stdout.splitlines()[-1])
+    assert (shown["state"], shown["ended_at"], line["state"]) == ("READY", None, "READY")
+    assert line["detail"] == f"rerun by {wishes['by']} from each/0 skip z"
+    refused(idle.run("rerun", job, code=None), 6, "READY")
+
+
+def test_tasks_of_a_rerun(idle, flow):
+    job = ended(idle, flow, "FAILURE", TASKS)
+    for words, code, text in [
+            (("--from", "eech"), 5, "did you mean 'each'?"), (("--from", ""), 5, "--from"),
+            (("--from", "z"), 6, "was skipped"), (("--from", "each/7"), 6, "did not run"),
+            (("--from", "each/x"), 5, "number"), (("--from", "loop/0"), 2, "rounds can't"),
+            (("--from", "finally"), 2, "every run"), (("--from", "a/b"), 5, "no such parts"),
+            (("--skip", "q"), 5, "no task 'q'"), (("--skip", "a=1"), 6, "--from a"),
+            (("--skip", "each/0/x"), 6, "is not run again"), (("--skip", "z="), 2, "JSON"),
+            (("--skip", "z=text"), 2, "z=\"…\""), (("--skip", "z={\"a\":1,\"a\":2}"), 2, "JSON"),
+            (("--skip", "z", "--skip", "z=1"), 2, "twice"), (("--skip", "finally"), 2, "every run"),
+            (("--from", "a", "--skip", "a=1"), 0, None), (("--skip", "off"), 0, None)]:
+        done = idle.run("rerun", job, "--dry-run", *words, code=None)
+        assert done.returncode == code, (words, done.stdout, done.stderr)
+        if text:
+            refused(done, code, text)
+        else:
+            assert done.stdout.strip() == job
+    # the same words without --dry-run record nothing either
+    refused(idle.run("rerun", job, "--from", "aa", code=None), 5)
+    assert inbox_of(idle, job) == [] and idle.state(job) == "FAILURE"
+
+
+def test_a_selection_of_a_rerun(idle, flow):
+    job = ended(idle, flow)
+    name = idle.show(job)["flow"]
+    refused(idle.run("rerun", job, "--flow", name, code=None), 2, "not both")
+    refused(idle.run("rerun", "--flow", name, "--state", "success", code=None), 2, "CANCELLED")
+    refused(idle.run("rerun", "--flow", name, code=None), 2, "1 job of", "--yes")
+    assert idle.state(job) == "FAILURE"
+    assert idle.run("rerun", "--flow", name, "--yes").stdout.strip() == job
+    assert "0 jobs" in idle.run("rerun", "--flow", name, "--yes").stderr

@@ -40,6 +40,9 @@
     "line AS ("                                                                                    \
     " INSERT INTO history (at, epoch, seq, attempt, job, state, detail)"                           \
     " SELECT g.now, g.epoch, g.history_seq + 1, 0, g.id, 'READY', g.kind"                          \
+    "  || coalesce(' by ' || (g.data->>'by'), '') || coalesce(' from ' || (g.data->>'from'), '')"  \
+    "  || coalesce(' skip ' || (SELECT string_agg(k, ', ' ORDER BY n)"                             \
+    "   FROM json_object_keys(g.data->'skip') WITH ORDINALITY s(k, n)), '')"                       \
     " FROM judged g WHERE g.id IN (SELECT job FROM put)) "                                         \
     "SELECT g.ix, 0, array_to_string(m.tags, E'\\n'), " JOB_COLUMNS(                               \
         "m") " FROM judged g JOIN moved m ON m.id = g.id "                                         \

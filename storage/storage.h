@@ -121,7 +121,8 @@ struct post_answer {
 /* Tells a job something from outside: a row in its inbox, in one statement with what it does to
  * the job's row. The same id gets the first answer, whatever became of the job since. */
 enum inbox_kind {
-    INBOX_KIND_RERUN, /* FAILURE, REVERTED, CANCELLED → READY; output and failure are cleared */
+    INBOX_KIND_RERUN, /* FAILURE, REVERTED, CANCELLED → READY; output and failure are cleared; a
+                       * history line: `rerun by NAME from TASK skip TASK, …` as `data` says */
 };
 
 struct inbox_request {

@@ -2,7 +2,7 @@
 /* One attempt of a unit: it begins, and it succeeds or fails; and how a unit ends for good. */
 #include <utlist.h>
 
-#include "engine/core/tree_private.h"
+#include "engine/core/rerun.h"
 
 /* --------------------------------------------------------------------------------- process slots
  */
@@ -51,6 +51,7 @@ static void reset(struct core *core, struct unit *unit)
     unit->revert_over = false;
     unit->result = unit->failure = unit->earlier = TEXT_NONE;
     unit->order = unit->broke = unit->own = 0;
+    unit->rerun = 0; /* the attempts of its flow tell its runs apart */
     unit->how = HOW_NONE;
     unit->halted = STOP_NONE;
     unit->cancelled = false;
@@ -209,11 +210,13 @@ static bool is_whole(const struct unit *unit)
     return unit->kind == UNIT_TASK || unit->kind == UNIT_FINALLY;
 }
 
-/* A job's deadline counts from its post; what it waited for its newest claim is not known here. */
+/* A job's deadline counts from its post, or from its newest rerun; what it waited for its newest
+ * claim is not known here. */
 static int64_t waited_ms(const struct unit *unit)
 {
     const struct job_load *load = &unit->job->load;
-    int64_t waited_us = load->row.ready_at_us - load->posted_at_us;
+    int64_t since_us = unit->job->rerun_at_us ? unit->job->rerun_at_us : load->posted_at_us;
+    int64_t waited_us = load->row.ready_at_us - since_us;
     return unit->kind == UNIT_JOB && waited_us > 0 ? waited_us / 1000 : 0;
 }
 
@@ -236,6 +239,8 @@ void unit_arm(struct core *core, struct unit *unit)
 
 void unit_start(struct core *core, struct unit *unit)
 {
+    if (rerun_give(core, unit))
+        return;
     if (is_whole(unit) && unit->plan->deadline_ms.present && !deadline_is_set(&unit->limit)) {
         set_limit(core, unit);
         if (unit_has_ended(unit))

@@ -121,7 +121,7 @@ static void send_claim(struct core *core, struct job *job)
     };
 }
 
-static void send_load(struct core *core, struct job *job)
+void claim_load(struct core *core, struct job *job)
 {
     job->tag = core_new_tag(core, job);
     struct core_effect *effect = core_emit(core, EFFECT_LOAD);
@@ -306,7 +306,7 @@ static void claim_done(struct core *core, struct job *job, const struct claim_an
     core_moved(core, MOVED_JOB, job, NULL, job_state_name(answer->state_before),
                job_state_name(answer->row.state), job->takeover ? TEXT("takeover") : TEXT_NONE);
     hold_move(core, job, HOLD_LOADING);
-    send_load(core, job);
+    claim_load(core, job);
 }
 
 void claim_claimed(struct core *core, struct job *job, const struct core_event *event)
@@ -339,13 +339,17 @@ void claim_claimed(struct core *core, struct job *job, const struct core_event *
 void claim_loaded(struct core *core, struct job *job, const struct core_event *event)
 {
     job->tag = 0;
+    if (job->hold == HOLD_RUNNING) {
+        inbox_came(core, job, event);
+        return;
+    }
     switch (event->u.load.outcome) {
     case LOAD_OK:
         job->load = event->u.load.load; /* views: progress_begin copies */
         progress_begin(core, job);
         return;
     case LOAD_UNKNOWN:
-        send_load(core, job);
+        claim_load(core, job);
         return;
     case LOAD_INVALID:
         core_trouble(core, "rows_invalid", job, event->u.load.error);

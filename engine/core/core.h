@@ -59,6 +59,7 @@ struct core_counts {
     uint64_t locks_taken; /* a lock was another's */
     uint64_t claims_changed, claims_busy, claims_unknown;
     uint64_t saves, saves_already, saves_refused, saves_busy, saves_unknown, saves_bad, saves_inbox;
+    uint64_t reruns; /* applied */
     uint64_t steps_started, steps_ended, steps_killed;
     uint64_t leases_doubted, sessions_given_up;
     uint64_t placed, removed, stale_events;

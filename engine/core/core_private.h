@@ -144,6 +144,8 @@ struct change_set {
     size_t start_count, start_capacity;
     enum job_state state; /* of the job, as this save leaves it */
     bool ends_claim;
+    enum job_state state_before; /* ends_claim: of the job, as it was */
+    bool has_orphans;            /* rows whose unit is no more: another may have the same path */
     bool records_step;
     struct text output, failure;
 };
@@ -190,8 +192,12 @@ struct job {
     bool counting;                /* … and what its units mean for each other is not known */
     struct halt *halts;           /* met while counting, by order */
     size_t halt_count, halt_capacity;
-    bool broken;     /* a revert failed: the rest is undone, nobody is asked any more */
-    bool flow_ended; /* `final_state` stands */
+    const struct json *given; /* path → result that a person gave instead of a run; NULL: none */
+    uint32_t rerun_number;    /* of the newest rerun, 0: none */
+    int64_t rerun_at_us;      /* when the job was made to run again; 0: never */
+    bool looking;             /* something came in before the end: the inbox is being read */
+    bool broken;              /* a revert failed: the rest is undone, nobody is asked any more */
+    bool flow_ended;          /* `final_state` stands */
     enum job_state final_state;
     struct text output;
     struct text failure; /* of the job */
@@ -334,6 +340,8 @@ void claim_due(struct core *core, struct job *job);
 void claim_skip(struct core *core, const struct card *card, int64_t pause_ms);
 /* The job ended or was given back: what was read of this placement before is no news. */
 void claim_left(struct core *core, const struct card *card);
+/* Reads the rows of a job that is ours. */
+void claim_load(struct core *core, struct job *job);
 bool claim_has_left(struct core *core, const struct card *card);
 
 /* late.c */
@@ -364,6 +372,8 @@ void save_answered(struct core *core, struct job *job, const struct core_event *
 void save_again(struct core *core, struct job *job);
 void save_release_outbox(struct core *core, struct job *job);
 struct task_change *save_unit(struct job *job, struct unit *unit);
+/* A row that no unit of the tree stands for yet; it is copied. */
+void save_row(struct job *job, const struct task_row *row, bool begins);
 void save_line(struct job *job, const struct unit *unit, int state, struct text detail);
 /* The unit's step goes into the outbox of the open set. */
 void save_start(struct job *job, struct unit *unit);
@@ -393,6 +403,10 @@ void progress_forget_step(struct core *core, struct unit *unit);
 /* Every unit of the tree, levels included, in the order they stand. */
 void progress_each_unit(struct job *job, void (*visit)(struct core *core, struct unit *unit),
                         struct core *core);
+
+/* inbox.c */
+/* The rows of a job that runs here were read, because something came in before its end. */
+void inbox_came(struct core *core, struct job *job, const struct core_event *event);
 
 /* restore.c: the tree as the rows have it */
 void restore_tree(struct core *core, struct job *job, struct task_row *rows, size_t count);

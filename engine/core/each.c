@@ -88,6 +88,19 @@ struct unit *each_item(struct unit *unit, uint32_t number)
     return each->items[number];
 }
 
+void each_pass(struct each *each)
+{
+    while (each->next < each->count && each->items[each->next])
+        each->next++;
+}
+
+static struct unit *next_item(struct unit *unit)
+{
+    struct unit *item = each_item(unit, unit->each->next);
+    each_pass(unit->each);
+    return item;
+}
+
 void each_begin(struct core *core, struct unit *unit)
 {
     struct text failure;
@@ -128,7 +141,7 @@ static void skip_some(struct core *core, struct unit *unit)
 {
     struct each *each = unit->each;
     while (each->next < each->count && !is_full(unit->job)) {
-        struct unit *item = each_item(unit, each->next++);
+        struct unit *item = next_item(unit);
         item->how = HOW_FAILED;
         unit_move(core, item, TASK_SKIPPED, TEXT("failed"));
     }
@@ -143,7 +156,7 @@ void each_fill(struct core *core, struct unit *unit)
     each->filling = true;
     while (!each->stopped && each->active < each->concurrency && each->next < each->count &&
            !job->handing_over && !is_full(job)) {
-        struct unit *item = each_item(unit, each->next++);
+        struct unit *item = next_item(unit);
         each->active++;
         unit_start(core, item);
     }
@@ -194,7 +207,7 @@ void each_cancel(struct core *core, struct unit *unit, const char *why, enum sto
     each->stopped = true;
     each->cancelled = why;
     each->active++; /* it does not end before all are told */
-    for (uint32_t i = 0; i < each->next; i++) {
+    for (uint32_t i = 0; i < each->count; i++) {
         if (each->items[i])
             unit_cancel(core, each->items[i], why, stop);
     }
@@ -247,7 +260,7 @@ static void undo_some(struct core *core, struct unit *unit)
 
 void each_undo(struct core *core, struct unit *unit)
 {
-    unit->each->undo_next = unit->each->next;
+    unit->each->undo_next = unit->each->count;
     unit->each->undo_active = 0;
     undo_some(core, unit);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The progress of one flow: its tasks begin when their joins are met, and it ends when all have. */
-#include "engine/core/tree_private.h"
+#include "engine/core/rerun.h"
 
 void level_activate(struct unit *unit, bool active)
 {
@@ -60,7 +60,7 @@ void level_consider(struct core *core, struct unit *unit)
     } else if (unit_has_ended(unit) || unit->step || !may_begin(unit)) {
         /* decided meanwhile, or it stays as it is for the next owner */
     } else if (unit->state == TASK_PENDING) {
-        if (unit->level && !unit->started && !passes_if(core, unit))
+        if (unit->level && !unit->started && !rerun_given(unit) && !passes_if(core, unit))
             return;
         unit_start(core, unit);
     } else if (unit->state == TASK_REVERTING) {

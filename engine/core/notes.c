@@ -25,6 +25,24 @@ static void add_number(struct buffer *json, const char *key, int64_t value)
     buffer_printf(json, "%lld", (long long)value);
 }
 
+/* Results that a person gave instead of runs. */
+static void add_given(struct buffer *json, const struct job *job)
+{
+    if (!job->given)
+        return;
+    begin_member(json, "given");
+    buffer_add_text(json, job->given->raw);
+}
+
+static void read_given(struct job *job, const struct json *given)
+{
+    struct json *copy = NULL;
+    job->given = NULL;
+    if (given && given->kind == JSON_OBJECT &&
+        json_parse(&job->arena, arena_text(&job->arena, given->raw), &copy, NULL) == 0)
+        job->given = copy;
+}
+
 struct text notes_write(struct arena *arena, const struct unit *unit)
 {
     struct buffer json = {0};
@@ -39,8 +57,13 @@ struct text notes_write(struct arena *arena, const struct unit *unit)
     add_number(&json, "reverts", unit->reverts_ran);
     add_number(&json, "revert_attempt", unit->revert_attempt);
     add_number(&json, "revert_over", unit->revert_over);
-    if (unit->kind == UNIT_JOB)
+    add_number(&json, "rerun", unit->rerun);
+    if (unit->kind == UNIT_JOB) {
         add_number(&json, "attempt", unit->attempt);
+        add_number(&json, "rerun_number", unit->job->rerun_number);
+        add_number(&json, "rerun_at", unit->job->rerun_at_us);
+        add_given(&json, unit->job);
+    }
     for (size_t i = 0; i < sizeof hows / sizeof hows[0]; i++) {
         if (hows[i].how == unit->how) {
             begin_member(&json, "how");
@@ -87,8 +110,13 @@ void notes_read(struct unit *unit, struct text notes)
         unit->reverts_ran = number(json, "reverts") != 0;
         unit->revert_attempt = (int32_t)number(json, "revert_attempt");
         unit->revert_over = number(json, "revert_over") != 0;
-        if (unit->kind == UNIT_JOB)
+        unit->rerun = (uint32_t)number(json, "rerun");
+        if (unit->kind == UNIT_JOB) {
             unit->attempt = (int32_t)number(json, "attempt");
+            unit->job->rerun_number = (uint32_t)number(json, "rerun_number");
+            unit->job->rerun_at_us = number(json, "rerun_at");
+            read_given(unit->job, json_member(json, TEXT("given")));
+        }
         const struct json *how = json_member(json, TEXT("how"));
         for (size_t i = 0; how && i < sizeof hows / sizeof hows[0]; i++) {
             if (text_equal(how->string, text_of(hows[i].word)))

@@ -4,7 +4,7 @@
 #include <utlist.h>
 
 #include "base/timestamp.h"
-#include "engine/core/tree_private.h"
+#include "engine/core/rerun.h"
 
 #define LINES_AT_ONCE 400 /* history lines of one save: it stays small */
 
@@ -84,10 +84,12 @@ void progress_begin(struct core *core, struct job *job)
     hold_move(core, job, HOLD_RUNNING);
     build_job_root(job);
     if (!job->flow) {
+        job->inbox_applied = job->inbox_seq; /* this end is the answer to all of it */
         progress_abandon(core, job, reason);
         return;
     }
     job->root = unit_new(job, UNIT_JOB, plan_of_job(job), NULL, 0);
+    rows = rerun_apply(core, job, rows, &count);
     restore_tree(core, job, rows, count);
     progress_advance(core, job);
 }
@@ -96,9 +98,11 @@ void progress_begin(struct core *core, struct job *job)
 
 static void end_job(struct core *core, struct job *job)
 {
+    enum job_state before = (enum job_state)job->state;
     job_move(core, job, job->final_state, TEXT_NONE);
     struct change_set *set = job->open;
     set->state = job->final_state;
+    set->state_before = before;
     set->ends_claim = true;
     set->output = job->final_state == JOB_SUCCESS ? job->output : TEXT_NONE;
     set->failure = job->final_state == JOB_SUCCESS ? TEXT_NONE : job->failure;
@@ -119,8 +123,10 @@ void progress_flow_ended(struct core *core, struct job *job, enum job_state stat
 
 static void release(struct core *core, struct job *job)
 {
+    enum job_state before = (enum job_state)job->state;
     job_move(core, job, JOB_READY, TEXT("released"));
     job->open->state = JOB_READY;
+    job->open->state_before = before;
     job->open->ends_claim = true;
 }
 
@@ -139,7 +145,8 @@ static void end_if_done(struct core *core, struct job *job)
 
 static bool is_ending(const struct job *job)
 {
-    return job->hold != HOLD_RUNNING || job->sent->ends_claim || job->open->ends_claim;
+    return job->hold != HOLD_RUNNING || job->looking || job->sent->ends_claim ||
+           job->open->ends_claim;
 }
 
 /* What a condition of `finally` decides: it has no level to be passed over in. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "engine/core/tree_private.h"
+#include "engine/core/rerun.h"
 
 struct restore {
     struct core *core;
@@ -42,7 +42,7 @@ static void take_row(struct unit *unit, const struct task_row *row)
     unit->attempt = row->attempt;
     unit->result = arena_text(&job->arena, row->result);
     unit->failure = arena_text(&job->arena, row->failure);
-    unit->started = was_begun(row);
+    unit->started = was_begun(row) && !rerun_given(unit);
     notes_read(unit, row->internal);
     unit->undo_failed = row->state == TASK_REVERT_FAILURE;
     job->bytes += unit->result.len;
@@ -68,11 +68,12 @@ static void restore_items(struct restore *restore, struct unit *unit)
         struct text path =
             arena_printf(&restore->core->scratch, "%.*s/%u", TEXT_ARG(unit->path), i);
         const struct task_row *row = find_row(restore, path);
-        if (!row || row->state == TASK_PENDING)
+        if (!row)
             break;
+        if (row->state == TASK_PENDING)
+            continue; /* a rerun leaves those that succeeded around it */
         struct unit *item = each_item(unit, i);
         restore_unit(restore, item);
-        each->next = i + 1;
         each->succeeded += item->state == TASK_SUCCESS;
         each->failed += item->state == TASK_FAILURE;
         /* While its foreach runs, an item that is REVERTING undoes itself. */
@@ -83,6 +84,7 @@ static void restore_items(struct restore *restore, struct unit *unit)
         if (item->state == TASK_FAILURE && (!first || item->order < first->order))
             first = item;
     }
+    each_pass(each);
     if (first)
         each_tell_first(restore->core, first);
 }
@@ -112,7 +114,8 @@ static void restore_unit(struct restore *restore, struct unit *unit)
     const struct task_row *row = find_row(restore, unit->path);
     if (row)
         take_row(unit, row);
-    if (!was_begun(row) && unit->kind != UNIT_JOB)
+    bool was_given = row && row->state == TASK_SUCCESS && rerun_given(unit);
+    if ((!was_begun(row) || was_given) && unit->kind != UNIT_JOB)
         return;
     if (!unit_has_attempts(unit)) {
         if (unit->plan->foreach.present && unit->kind != UNIT_ITEM)
@@ -184,8 +187,10 @@ static void each_part(struct restore *restore, struct unit *unit,
 {
     for (uint32_t i = 0; unit->inner && i < unit->inner->plan->task_count; i++)
         visit(restore, &unit->inner->units[i]);
-    for (uint32_t i = 0; unit->each && i < unit->each->next; i++)
-        visit(restore, unit->each->items[i]);
+    for (uint32_t i = 0; unit->each && i < unit->each->count; i++) {
+        if (unit->each->items[i])
+            visit(restore, unit->each->items[i]);
+    }
     for (size_t i = 0; unit->rounds && i < unit->rounds->count; i++)
         visit(restore, unit->rounds->list[i]);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Save before act: the open set of changes, the one in flight, and the outbox behind it. */
+#include <stdlib.h>
 #include <utlist.h>
 
 #include "engine/core/tree_private.h"
@@ -15,19 +16,24 @@ static struct change_set *open_set(struct job *job)
     return set;
 }
 
+static struct task_change *add_change(struct change_set *set, struct unit *owner)
+{
+    size_t count = set->task_count;
+    set->tasks = arena_grow(&set->arena, set->tasks, count, count + 1, &set->task_capacity,
+                            sizeof *set->tasks);
+    set->owners = arena_grow(&set->arena, set->owners, count, count + 1, &set->owner_capacity,
+                             sizeof(struct unit *));
+    set->tasks[count] = (struct task_change){0};
+    set->owners[count] = owner;
+    return &set->tasks[set->task_count++];
+}
+
 struct task_change *save_unit(struct job *job, struct unit *unit)
 {
     struct change_set *set = open_set(job);
     if (unit->change < 0) {
-        size_t count = set->task_count;
-        set->tasks = arena_grow(&set->arena, set->tasks, count, count + 1, &set->task_capacity,
-                                sizeof *set->tasks);
-        set->owners = arena_grow(&set->arena, set->owners, count, count + 1, &set->owner_capacity,
-                                 sizeof(struct unit *));
-        set->tasks[count] = (struct task_change){0};
-        set->owners[count] = unit;
-        unit->change = (int)count;
-        set->task_count++;
+        unit->change = (int)set->task_count;
+        add_change(set, unit);
     }
     struct task_change *change = &set->tasks[unit->change];
     change->row.path = unit->path;
@@ -37,6 +43,19 @@ struct task_change *save_unit(struct job *job, struct unit *unit)
     change->row.failure = unit->failure;
     change->row.internal = notes_write(&set->arena, unit);
     return change;
+}
+
+void save_row(struct job *job, const struct task_row *row, bool begins)
+{
+    struct change_set *set = open_set(job);
+    struct task_change *change = add_change(set, NULL);
+    set->has_orphans = true;
+    change->row = *row;
+    change->row.path = arena_text(&set->arena, row->path);
+    change->row.result = arena_text(&set->arena, row->result);
+    change->row.failure = arena_text(&set->arena, row->failure);
+    change->row.internal = arena_text(&set->arena, row->internal);
+    change->begins = begins;
 }
 
 void save_line(struct job *job, const struct unit *unit, int state, struct text detail)
@@ -70,8 +89,10 @@ static void forget_in(struct unit **list, size_t count, const struct unit *unit)
 
 void save_forget_unit(struct job *job, struct unit *unit)
 {
-    if (unit->change >= 0)
+    if (unit->change >= 0) {
         job->open->owners[unit->change] = NULL;
+        job->open->has_orphans = true;
+    }
     forget_in(job->open->starts, job->open->start_count, unit);
     forget_in(job->sent->owners, job->sent->task_count, unit);
     forget_in(job->sent->starts, job->sent->start_count, unit);
@@ -135,6 +156,39 @@ void save_again(struct core *core, struct job *job)
     core->counts.saves++;
 }
 
+struct numbered {
+    struct text path;
+    size_t number;
+};
+
+static int compare_numbered(const void *a, const void *b)
+{
+    const struct numbered *one = a, *other = b;
+    int order = text_compare(one->path, other->path);
+    return order ? order : (one->number > other->number) - (one->number < other->number);
+}
+
+/* A unit that took the place of one that is no more has the same path: its row, the later one, is
+ * the one that counts. A save writes each row once. */
+static void drop_doubled(struct core *core, struct change_set *set)
+{
+    size_t count = set->task_count, kept = 0;
+    struct numbered *sorted = arena_calloc(&core->scratch, count, sizeof *sorted);
+    bool *is_doubled = arena_calloc(&core->scratch, count, sizeof *is_doubled);
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = (struct numbered){set->tasks[i].row.path, i};
+    qsort(sorted, count, sizeof *sorted, compare_numbered);
+    for (size_t i = 0; i + 1 < count; i++)
+        is_doubled[sorted[i].number] = text_equal(sorted[i].path, sorted[i + 1].path);
+    for (size_t i = 0; i < count; i++) {
+        if (is_doubled[i])
+            continue;
+        set->tasks[kept] = set->tasks[i];
+        set->owners[kept++] = set->owners[i];
+    }
+    set->task_count = kept;
+}
+
 static void send(struct core *core, struct job *job)
 {
     bool has_changes = job->open->task_count || job->open->line_count || job->open->ends_claim;
@@ -147,6 +201,8 @@ static void send(struct core *core, struct job *job)
         if (set->owners[i])
             set->owners[i]->change = -1;
     }
+    if (set->has_orphans && set->task_count > 0)
+        drop_doubled(core, set);
     save_again(core, job);
 }
 
@@ -240,9 +296,34 @@ static void saved(struct core *core, struct job *job, const struct save_answer *
         leave(core, job, answer->ready_at_us);
         return;
     }
+    if (job->looking) {
+        claim_load(core, job);
+        return;
+    }
     save_release_outbox(core, job);
     progress_advance(core, job);
     save_wanted(core, job);
+}
+
+/* Something came in before the end. What the save says of the tasks stands and is saved; the end is
+ * taken back, whose line is the last one. Then the inbox is read, and what follows from it decides
+ * whether this is the end. */
+static void save_without_end(struct core *core, struct job *job)
+{
+    struct change_set *set = job->sent;
+    CHECK(set->ends_claim && set->line_count > 0 && !set->lines[set->line_count - 1].task.data);
+    job->looking = true;
+    job->state = (int)set->state_before;
+    set->line_count--;
+    set->ends_claim = false;
+    set->state = set->state_before;
+    set->output = set->failure = TEXT_NONE;
+    if (set->task_count || set->line_count) {
+        save_again(core, job);
+        return;
+    }
+    save_forget(set);
+    claim_load(core, job);
 }
 
 void save_answered(struct core *core, struct job *job, const struct core_event *event)
@@ -268,7 +349,7 @@ void save_answered(struct core *core, struct job *job, const struct core_event *
         return;
     case SAVE_INBOX:
         core->counts.saves_inbox++;
-        hold_drop(core, job, "something came in before the end: it is applied by the next claim");
+        save_without_end(core, job);
         return;
     case SAVE_REFUSED:
         core->counts.saves_refused++;
@@ -276,6 +357,7 @@ void save_answered(struct core *core, struct job *job, const struct core_event *
         return;
     case SAVE_BAD:
         core->counts.saves_bad++;
+        job->looking = false;
         save_forget(job->sent);
         progress_abandon(core, job, answer->error);
         return;

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/alloc.h"
-#include "engine/core/tree_private.h"
+#include "engine/core/rerun.h"
 
 #define HTTP_TIMEOUT_MS 60000
 
@@ -106,6 +106,8 @@ static struct text idempotency_key(const struct unit *unit, bool is_revert, stru
         buffer_printf(&key, "~%.*s", TEXT_ARG(buffer_text(&attempts)));
         buffer_done(&attempts);
     }
+    if (rerun_of_key(unit) > 0)
+        buffer_printf(&key, "+%u", rerun_of_key(unit));
     if (is_revert)
         buffer_add_string(&key, "/revert");
     else if (retry->values || retry->values_expr)

@@ -89,6 +89,7 @@ struct unit {
     bool revert_over; /* it failed, and another one follows */
     uint32_t order;   /* number of its failure among the job's; 0: none */
     uint32_t broke;   /* the same of the failure of its revert; 0: none */
+    uint32_t rerun;   /* number of the rerun that its key names, 0: none */
     uint32_t own;     /* the same of a failure of its flow that is none of its tasks'; 0: none */
     enum skip_how how;
     bool undone;             /* what it did is undone, or there is nothing to undo */
@@ -221,6 +222,8 @@ void join_pass_over(struct core *core, struct unit *unit);
 /* each.c, rounds.c */
 void each_begin(struct core *core, struct unit *unit);
 bool each_read(struct core *core, struct unit *unit, struct text *ret_failure);
+/* `next` goes past the items that are there: after a rerun some stand between others. */
+void each_pass(struct each *each);
 void each_fill(struct core *core, struct unit *unit);
 struct unit *each_item(struct unit *unit, uint32_t number);
 void each_item_ended(struct core *core, struct unit *item);

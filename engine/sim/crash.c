@@ -100,7 +100,10 @@ static bool prepare(struct sweep *sweep, struct text source, const struct crash_
     sweep->plan = (struct stage_plan){.flow_name = TEXT("flow"),
                                       .flow_text = source,
                                       .input = buffer_text(&sweep->input),
-                                      .seed = options->seed};
+                                      .seed = options->seed,
+                                      .rerun = remark(source, "# rerun: ")};
+    if (!sweep->plan.rerun.data && options->rerun)
+        sweep->plan.rerun = TEXT("{}");
     if (!good)
         return false;
     stage_play(&sweep->plan, NULL, 0, &sweep->plain);
@@ -213,6 +216,7 @@ bool crash_flow(struct text source, const struct crash_options *options,
     bool good = prepare(&sweep, source, options);
     if (good) {
         counts->flows++;
+        counts->reruns += sweep.plain.reruns;
         counts->saves += sweep.plain.saves;
         good = try_singles(&sweep, counts) && try_several(&sweep, options, counts);
     }

@@ -10,11 +10,12 @@
 struct crash_options {
     int pairs;     /* sampled runs with two or three faults */
     bool loose;    /* only ends and legal moves are required: chance decides about pauses */
+    bool rerun;    /* a job that failed is made to run again, and its core lost there as well */
     uint64_t seed; /* of the steps, and of the sample */
 };
 
 struct crash_counts {
-    int flows, saves, lost, crashes, hand_overs, pairs;
+    int flows, reruns, saves, lost, crashes, hand_overs, pairs;
 };
 
 /* False with a report of the first crash that left a trace. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flow-crash: loses the core at every single save of a flow and requires the same end.
  *
- *   flow-crash [--pairs N] [--seed S] [--show] FILE…
+ *   flow-crash [--pairs N] [--seed S] [--rerun] [--show] FILE…
  *
  * Exit 0: every crash left no trace but takeovers. Exit 1: one did; it is printed. A file may begin
  * with lines `# sim: WORD…`: `once` (calls are not repeated, the end may be another one), and
- * `# input: JSON`. */
+ * `# input: JSON`; with `# rerun: JSON`, or for all with --rerun, a job that failed is made to run
+ * again once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +49,8 @@ static bool read_options(int argc, char **argv, struct options *ret_options)
             ret_options->crash.seed = strtoull(argv[++i], NULL, 10);
         else if (!strcmp(argv[i], "--loose"))
             ret_options->crash.loose = true;
+        else if (!strcmp(argv[i], "--rerun"))
+            ret_options->crash.rerun = true;
         else if (!strcmp(argv[i], "--show"))
             ret_options->show = true;
         else
@@ -77,14 +80,16 @@ int main(int argc, char **argv)
     struct crash_counts counts = {0};
     int bad = 0;
     if (!read_options(argc, argv, &options)) {
-        fprintf(stderr, "usage: flow-crash [--pairs N] [--seed S] [--show] FILE...\n");
+        fprintf(stderr, "usage: flow-crash [--pairs N] [--seed S] [--rerun] [--show] FILE...\n");
         return 2;
     }
     for (int i = options.first_file; i < argc; i++)
         bad += !try_file(argv[i], &options, &counts);
-    printf("flows %d, saves %d, crash points %d (lost save %d, crash %d, hand-over %d), pairs %d, "
+    printf("flows %d, reruns %d, saves %d, crash points %d (lost save %d, crash %d, hand-over %d), "
+           "pairs %d, "
            "bad flows %d\n",
-           counts.flows, counts.saves, counts.lost + counts.crashes + counts.hand_overs,
-           counts.lost, counts.crashes, counts.hand_overs, counts.pairs, bad);
+           counts.flows, counts.reruns, counts.saves,
+           counts.lost + counts.crashes + counts.hand_overs, counts.lost, counts.crashes,
+           counts.hand_overs, counts.pairs, bad);
     return bad ? 1 : 0;
 }

@@ -268,6 +268,7 @@ static int run_each_mutant(struct sweep *sweep)
     X(saves_busy)                                                                                  \
     X(saves_unknown)                                                                               \
     X(saves_bad)                                                                                   \
+    X(reruns)                                                                                      \
     X(saves_inbox)                                                                                 \
     X(steps_started)                                                                               \
     X(steps_ended)                                                                                 \

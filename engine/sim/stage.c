@@ -153,9 +153,11 @@ void stage_play(const struct stage_plan *plan, const struct stage_fault *faults,
     begin_core(&stage);
     for (int events = 0; !stage.finished && !ret_run->stuck; events++) {
         go_on(&stage);
-        if (stage.dead && job_state_is_final(stage.load.row.state))
+        bool is_over = stage.finished || (stage.dead && job_state_is_final(stage.load.row.state));
+        bool runs_again = is_over && stage_rerun(&stage);
+        if (is_over && !runs_again)
             break;
-        if (stage.dead) {
+        if (stage.dead || runs_again) {
             end_core(&stage);
             begin_core(&stage);
         }

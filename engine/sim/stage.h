@@ -11,6 +11,7 @@
  *
  * What a fake step does stands in its own command (or script, or URL), as words:
  *   ok  fail  hang           how it ends (default ok)
+ *   fail-first-run           fails unless the job was made to run again
  *   fail-until-N             fails while its attempt is below N
  *   chance-P                 fails P times in a hundred, by seed, task and attempt
  *   Nms                      how long it takes (default 1..40 ms, by seed, task and attempt)
@@ -27,6 +28,8 @@ struct stage_plan {
     struct text input; /* JSON object, complete */
     uint64_t seed;     /* of the steps */
     int processes;     /* steps at once; 0: 64 */
+    struct text rerun; /* none, or a JSON object: a job that ended FAILURE or REVERTED is made to
+                        * run again once, with this as the data of its inbox row */
 };
 
 enum stage_fault_kind {
@@ -77,6 +80,7 @@ struct stage_run {
     size_t call_count, call_capacity;
     int saves;      /* applied */
     int claims;     /* cores that claimed it */
+    int reruns;     /* the job was made to run again: 0 or 1 */
     int faults_met; /* of those asked for */
     int64_t end_ms; /* virtual time */
 };

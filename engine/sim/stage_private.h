@@ -11,6 +11,7 @@
 /* A task's row in memory. */
 struct stage_kept {
     struct task_row row; /* texts in the run's arena */
+    int save;            /* number of the save that wrote it last */
     UT_hash_handle hh;   /* by path */
 };
 
@@ -35,7 +36,8 @@ struct stage {
     struct core *core;
     int64_t now_ms;
     struct uuid boot;
-    struct job_load load; /* the job as the store has it */
+    struct job_load load;   /* the job as the store has it */
+    struct inbox_row inbox; /* the rerun, once it came */
     struct stage_kept *rows;
     struct stage_step *flying, *lost;
     struct stage_step *ended; /* since the last save: not recorded */
@@ -58,6 +60,8 @@ void stage_answer(struct stage *stage, const struct core_effect *effect);
 void stage_line(struct stage *stage, struct text task, int32_t attempt, int state,
                 struct text detail);
 void stage_collect(struct stage *stage);
+/* The ended job is made to run again, if that is wanted and may be. */
+bool stage_rerun(struct stage *stage);
 
 /* stage_steps.c */
 void stage_start(struct stage *stage, const struct step_start *start);

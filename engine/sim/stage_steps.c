@@ -123,6 +123,9 @@ static struct stage_step new_step(struct stage *stage, const struct step_start *
         name = arena_printf(&run->arena, "%.*s.%d", TEXT_ARG(name), run->calls[call].ended);
     struct stage_script script =
         stage_read_script(words_of(stage, start), name, attempt_of(start), stage->plan->seed);
+    struct text words = words_of(stage, start);
+    if (memmem(words.data, words.len, "fail-first-run", 14))
+        script.fails = run->reruns == 0;
     struct stage_step step = {.call = call,
                               .end_ms = stage->now_ms + script.duration_ms,
                               .order = hash_of(name, stage->plan->seed),

@@ -50,7 +50,9 @@ static void keep_row(struct stage *stage, const struct task_row *row)
         kept->row.path = arena_text(arena, row->path);
         HASH_ADD_KEYPTR(hh, stage->rows, kept->row.path.data, kept->row.path.len, kept);
     }
+    CHECK(kept->save != stage->run->saves); /* Postgres refuses a statement that writes one twice */
     struct text path = kept->row.path;
+    kept->save = stage->run->saves;
     kept->row = *row;
     kept->row.path = path;
     kept->row.internal = arena_text(arena, row->internal);
@@ -71,6 +73,7 @@ static void apply(struct stage *stage, const struct save *save)
     }
     row->state = save->state;
     row->save_no = save->save_no + 1;
+    row->inbox_applied = save->inbox_applied;
     if (job_state_is_final(save->state)) {
         stage->run->output = arena_text(&stage->run->arena, save->output);
         stage->run->failure = arena_text(&stage->run->arena, save->failure);
@@ -87,6 +90,7 @@ static void save(struct stage *stage, uint64_t tag, const struct save *save)
     const struct job_row *row = &stage->load.row;
     CHECK(save->epoch == row->epoch && uuid_equal(&save->claim, &row->claim) &&
           save->save_no == row->save_no);
+    CHECK(save->inbox_seen == row->inbox_seq || !save->ends_claim);
     const struct stage_fault *fault = next_fault(stage);
     bool is_met = fault && fault->save == stage->run->saves + 1;
     stage->fault_next += is_met;
@@ -106,6 +110,24 @@ static void save(struct stage *stage, uint64_t tag, const struct save *save)
     struct core_event *event = stage_event(stage, EVENT_SAVED, tag);
     event->u.save.outcome = SAVE_OK;
     event->u.save.ready_at_us = ++stage->load.row.ready_at_us;
+}
+
+bool stage_rerun(struct stage *stage)
+{
+    struct job_row *row = &stage->load.row;
+    if (!stage->plan->rerun.data || stage->run->reruns > 0 ||
+        (row->state != JOB_FAILURE && row->state != JOB_REVERTED))
+        return false;
+    stage->run->reruns++;
+    stage->lost_count = 0;
+    stage->run->output = stage->run->failure = TEXT_NONE;
+    stage->inbox =
+        (struct inbox_row){++row->inbox_seq, TEXT(INBOX_RERUN), TEXT_NONE, stage->plan->rerun};
+    row->state = JOB_READY;
+    row->ready_at_us++;
+    stage->finished = false;
+    stage_line(stage, TEXT_NONE, 0, JOB_READY, TEXT("rerun"));
+    return true;
 }
 
 static void claim(struct stage *stage, uint64_t tag, const struct claim_request *request)
@@ -134,6 +156,8 @@ static void load(struct stage *stage, uint64_t tag)
         rows[count++] = kept->row;
     load->tasks = rows;
     load->task_count = count;
+    load->inbox = &stage->inbox;
+    load->inbox_count = load->row.inbox_applied < load->row.inbox_seq;
     struct core_event *event = stage_event(stage, EVENT_LOADED, tag);
     event->u.load.outcome = LOAD_OK;
     event->u.load.load = *load;

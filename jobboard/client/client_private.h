@@ -5,6 +5,7 @@
  *   now.c      calls that wait
  *   flow.c     a flow file with its text and pool
  *   post.c     posts from the queue to their acknowledgement
+ *   rerun.c    ended jobs that run again: a `struct post` with an inbox row instead of a request
  *   place.c    cards of recorded jobs
  *   watch.c    watched jobs
  *   members.c  the engines
@@ -33,6 +34,8 @@ struct jobboard_flow {
 struct post {
     struct arena arena; /* owns the texts of the request */
     struct post_request request;
+    struct inbox_request inbox; /* a rerun; `request` then has only what its card needs */
+    bool is_rerun;
     uint64_t tag;        /* the caller's */
     int64_t deadline_ms; /* of the present list */
     struct card card;    /* once recorded */
@@ -117,6 +120,12 @@ void post_answered(struct jobboard *jobboard, struct post *post, const struct po
 void post_told(struct jobboard *jobboard, struct post *post);
 void post_expire(struct jobboard *jobboard, int64_t now_ms);
 void post_free(struct post *post);
+
+/* rerun.c */
+void rerun_answered(struct jobboard *jobboard, struct post *post,
+                    const struct inbox_answer *answer);
+/* Nobody knows: the time is over. */
+void rerun_expired(struct jobboard *jobboard, struct post *post);
 
 /* place.c */
 void place_begin(struct jobboard *jobboard, struct post *post, int64_t now_ms);

@@ -140,6 +140,44 @@ enum jobboard_placed {
     JOBBOARD_AWAY,        /* ZooKeeper did not answer in time: it moves when that is back */
 };
 
+/* ----------------------------------------------------------------------------------- running again
+ *
+ * A job that ended FAILURE, REVERTED or CANCELLED can be made to run again: it becomes READY, its
+ * output and failure are cleared, and the engine that claims it runs what did not succeed, and what
+ * follows from that (docs/flow-language.md, "Running again"). It is recorded in one commit or not
+ * at all; of two at once one is refused. Its card follows as after a post. */
+
+struct jobboard_skip {
+    struct text task;   /* path */
+    struct text result; /* JSON; none: null */
+};
+
+struct jobboard_rerun {
+    struct uuid job;
+    struct text from; /* path of a task that runs again although it succeeded, or none */
+    const struct jobboard_skip *skips; /* tasks that do not run, but are SUCCESS with this result */
+    size_t skip_count;
+    struct text by; /* who wants it, for the history, or none */
+};
+
+/* Whether `job`, as VIEW_SHOW gave it, can run again in this way. ERR_WRONG_STATE: it did not end
+ * or ended SUCCESS; `from` names a task that did not run; a task to be skipped is not run anyway.
+ * ERR_NOT_FOUND: no such task. ERR_INVALID: a task that cannot be named here, or no JSON. */
+int jobboard_rerun_check(const struct view_job *job, const struct jobboard_rerun *rerun,
+                         struct error *ret_error);
+
+/* Sends it, unchecked, under a fresh id; sent again until Postgres answers or `post_timeout_ms`
+ * passed. Answered by JOBBOARD_RERAN with this tag, and after RECORDED by JOBBOARD_PLACED. */
+void jobboard_rerun(struct jobboard *jobboard, const struct jobboard_rerun *rerun, uint64_t tag);
+
+enum jobboard_reran {
+    JOBBOARD_RERUN_RECORDED, /* committed; a JOBBOARD_PLACED follows */
+    JOBBOARD_RERUN_REFUSED,  /* the job is in `state`, out of which nothing runs again */
+    JOBBOARD_RERUN_NO_JOB,   /* there is no such job */
+    JOBBOARD_RERUN_BAD,      /* Postgres cannot store it: `text` says why */
+    JOBBOARD_RERUN_UNKNOWN,  /* no answer in time: it may be recorded or not */
+};
+
 /* -------------------------------------------------------------------------------------- watching
  */
 
@@ -167,7 +205,8 @@ void jobboard_view(struct jobboard *jobboard, const struct view_request *request
 
 enum jobboard_event_kind {
     JOBBOARD_POSTED, /* the fate of a post */
-    JOBBOARD_PLACED, /* the fate of a recorded job's card */
+    JOBBOARD_PLACED, /* the fate of the card of a job that was recorded, or made to run again */
+    JOBBOARD_RERAN,  /* the fate of a rerun */
     JOBBOARD_MOVED,  /* a watched job */
     JOBBOARD_VIEWED, /* the answer to a view */
 };
@@ -186,6 +225,12 @@ struct jobboard_event {
             enum jobboard_placed outcome;
             struct uuid job;
         } placed;
+        struct {
+            enum jobboard_reran outcome;
+            struct uuid job;
+            enum job_state state; /* REFUSED */
+            struct text text;     /* for a person: BAD, UNKNOWN */
+        } reran;
         struct jobboard_moved moved;
         const struct view_answer *view;
     } u;
@@ -215,6 +260,12 @@ struct jobboard_result {
  * set whenever the post went out. */
 int jobboard_post_now(struct jobboard *jobboard, const struct jobboard_post *post,
                       struct jobboard_result *ret_result, struct error *ret_error);
+
+/* Looks at the job, checks, sends and waits for the fate of job and card. What
+ * jobboard_rerun_check returns, or ERR_WRONG_STATE (somebody was quicker), ERR_NOT_FOUND (no such
+ * job), ERR_INVALID, ERR_UNKNOWN, ERR_UNREACHABLE. */
+int jobboard_rerun_now(struct jobboard *jobboard, const struct jobboard_rerun *rerun,
+                       enum jobboard_placed *ret_placed, struct error *ret_error);
 
 /* Waits until the job ended. ERR_TIMEOUT (`timeout_ms` -1: never), ERR_NOT_FOUND. */
 int jobboard_wait_now(struct jobboard *jobboard, const struct uuid *job, int64_t timeout_ms,

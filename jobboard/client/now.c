@@ -65,6 +65,50 @@ int jobboard_post_now(struct jobboard *jobboard, const struct jobboard_post *pos
     return 0;
 }
 
+static int reran(const struct queued_event *queued, struct error *ret_error)
+{
+    const struct jobboard_event *event = &queued->event;
+    const char *job = UUID_STR(&event->u.reran.job);
+    switch (event->u.reran.outcome) {
+    case JOBBOARD_RERUN_RECORDED:
+        return 0;
+    case JOBBOARD_RERUN_REFUSED:
+        return error_set(ret_error, ERR_WRONG_STATE,
+                         "job %s is %s: somebody else has made it run again", job,
+                         job_state_name(event->u.reran.state));
+    case JOBBOARD_RERUN_NO_JOB:
+        return error_set(ret_error, ERR_NOT_FOUND, "there is no job %s", job);
+    case JOBBOARD_RERUN_BAD:
+        return error_set(ret_error, ERR_INVALID, "%s", queued->text);
+    case JOBBOARD_RERUN_UNKNOWN:
+        return error_set(ret_error, ERR_UNKNOWN, "%s", queued->text);
+    }
+    UNREACHABLE();
+}
+
+int jobboard_rerun_now(struct jobboard *jobboard, const struct jobboard_rerun *rerun,
+                       enum jobboard_placed *ret_placed, struct error *ret_error)
+{
+    struct view_request request = {.kind = VIEW_SHOW, .job = rerun->job};
+    const struct view_answer *answer;
+    struct queued_event queued;
+    int code = jobboard_view_now(jobboard, &request, &answer, ret_error);
+    if (!code)
+        code = jobboard_rerun_check(&answer->u.show.job, rerun, ret_error);
+    if (code)
+        return code;
+    jobboard_rerun(jobboard, rerun, TAG_VIEW_NOW);
+    while (!take(jobboard, JOBBOARD_RERAN, TAG_VIEW_NOW, &queued))
+        jobboard_turn(jobboard, -1);
+    code = reran(&queued, ret_error);
+    if (code)
+        return code;
+    while (!take(jobboard, JOBBOARD_PLACED, TAG_VIEW_NOW, &queued))
+        jobboard_turn(jobboard, -1);
+    *ret_placed = queued.event.u.placed.outcome;
+    return 0;
+}
+
 /* The newest news of a watched job that was not taken yet. */
 static bool take_move(struct jobboard *jobboard, const struct uuid *job,
                       struct jobboard_moved *ret_moved)

@@ -178,7 +178,10 @@ void post_expire(struct jobboard *jobboard, int64_t now_ms)
     struct post *post;
     while ((post = jobboard->posting) && post->deadline_ms <= now_ms) {
         DL_DELETE(jobboard->posting, post);
-        tell(jobboard, post, JOBBOARD_UNKNOWN, NULL);
+        if (post->is_rerun)
+            rerun_expired(jobboard, post);
+        else
+            tell(jobboard, post, JOBBOARD_UNKNOWN, NULL);
         post_told(jobboard, post);
         DL_APPEND(jobboard->over, post);
     }

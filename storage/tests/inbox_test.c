@@ -72,7 +72,7 @@ static void an_ended_job_is_ready_again(void **state)
                       " FROM history h JOIN jobs j ON j.id = h.job"
                       " WHERE job = '%s' ORDER BY seq DESC LIMIT 1",
                       id),
-            "READY rerun true");
+            "READY rerun skip a true");
     }
 }
 

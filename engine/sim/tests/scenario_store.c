@@ -144,7 +144,8 @@ static void store_away_while_a_step_runs(void **state)
     scenario_done(sim);
 }
 
-/* Something came in before the end: the end is refused and the next claim looks at it. */
+/* Something came in before the end: the step's end is saved without that of the job, the inbox is
+ * read, and the job ends under the same claim. */
 static void inbox_before_the_end(void **state)
 {
     struct sim *sim = scenario_new(2);
@@ -154,6 +155,9 @@ static void inbox_before_the_end(void **state)
     scenario_finish(sim);
     scenario_count(sim, COUNT_SAVE_INBOX, 1);
     assert_int_equal(job->row.state, JOB_SUCCESS);
+    assert_int_equal(job->row.epoch, 1);
+    assert_int_equal(job->row.inbox_applied, 1);
+    assert_int_equal(sim_steps_count(sim->steps), 1);
     scenario_done(sim);
 }
 
