@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "base/placement.h"
 #include "cli/job_text.h"
+#include "cli/session.h"
 
 static const char *ago(const struct why_facts *facts, int64_t at_us, char *ret_text, size_t size)
 {
@@ -50,7 +51,11 @@ static void explain_final(const struct why_facts *facts, struct arena *arena, st
     why->reason = "final";
     why->text = arena_printf(arena, "it ended with %s at %s%.*s", job_state_name(job->row.state),
                              at, TEXT_ARG(failure));
-    why->remedy = TEXT("nothing: it is final");
+    bool reruns = job->row.state == JOB_FAILURE || job->row.state == JOB_REVERTED ||
+                  job->row.state == JOB_CANCELLED;
+    why->remedy = reruns ? arena_printf(arena, "put the cause right, then: jobboard rerun %s",
+                                        ID_SHORT(&job->row.id))
+                         : TEXT("nothing: it is final");
 }
 
 /* -------------------------------------------------------------------------------------- running */

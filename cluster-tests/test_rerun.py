@@ -56,6 +56,7 @@ def test_what_failed_and_what_follows(cluster):
     assert [run.task for run in cluster.judge(job)] == ["one", "two", "four", "five"]
     shown = cluster.show(job)
     assert (shown["state"], shown["output"], shown["failure"]) == ("SUCCESS", "put right too", None)
+    assert list(shown["tasks"]) == sorted(NAMES)
     assert shown["tasks"]["one"] == first["tasks"]["one"]       # untouched
     assert (shown["tasks"]["three"]["attempt"], shown["epoch"]) == (1, 2)
     assert rerun_line(cluster, job)[0].startswith("rerun by ")

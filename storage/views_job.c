@@ -55,7 +55,8 @@ enum {
     S_INTERNAL,
 };
 
-/* $1 job, $2 how far is counted */
+/* $1 job, $2 how far is counted. The row without a path holds notes of the engine, and is no task.
+ */
 const struct statement show_statement = {
     "view_show", "ul",
     "SELECT 1 AS kind, " VIEW_COLUMNS ", p.input::text, p.output::text, p.failure::text, f.text,"
@@ -69,7 +70,8 @@ const struct statement show_statement = {
     " FROM jobs j" VIEW_JOINS "LEFT JOIN payloads p ON p.job = j.id WHERE j.id = $1 "
     "UNION ALL (SELECT 2, " VIEW_NULLS ", NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,"
     " t.path, t.state::text, t.attempt, t.engine, t.epoch, t.started_at, t.ended_at,"
-    " t.result::text, t.failure::text, t.internal::text FROM tasks t WHERE t.job = $1"
+    " t.result::text, t.failure::text, t.internal::text FROM tasks t WHERE t.job = $1 AND t.path "
+    "<> ''"
     " ORDER BY t.path COLLATE \"C\") ORDER BY 1"};
 
 void list_bind(struct params *params, const struct view_request *request)

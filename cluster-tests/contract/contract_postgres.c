@@ -78,6 +78,13 @@ static void take_load(const struct job_load *load, struct contract_answer *ret_a
         copy_text(task->path, load->tasks[i].path);
         copy_text(task->result, load->tasks[i].result);
     }
+    ret_answer->inbox_count = load->inbox_count;
+    if (load->inbox_count > 0) {
+        const struct inbox_row *last = &load->inbox[load->inbox_count - 1];
+        assert_true(text_equal(last->kind, TEXT(INBOX_RERUN)));
+        ret_answer->inbox_seq = last->seq;
+        copy_text(ret_answer->inbox_data, last->data);
+    }
 }
 
 static void take_answer(const struct storage_answer *answer, struct contract_answer *ret_answer)
@@ -184,6 +191,19 @@ static void inbox(void *self, const struct uuid *job)
               UUID_STR(job));
 }
 
+static bool rerun(void *self, const struct uuid *job, const char *data)
+{
+    struct services *services = self;
+    struct storage_answer answer;
+    struct inbox_request request = {
+        .job = *job, .id = entropy_uuid_v7(), .kind = INBOX_KIND_RERUN, .data = text_of(data)};
+    storage_inbox(services->stores[B], &request, ++services->stage->last_tag);
+    stage_await(services->stage, services->stores[B], services->stage->last_tag, &answer);
+    assert_int_equal(answer.kind, STORAGE_INBOXED);
+    assert_true(answer.u.inbox.outcome == INBOX_OK || answer.u.inbox.outcome == INBOX_WRONG_STATE);
+    return answer.u.inbox.outcome == INBOX_OK;
+}
+
 static void hold(void *self, const struct uuid *job, int64_t hold_ms)
 {
     struct services *services = self;
@@ -226,6 +246,7 @@ static void run(void **state)
         .until_blocked = until_blocked,
         .lose_answers = lose_answers,
         .inbox = inbox,
+        .rerun = rerun,
         .hold = hold,
         .pass = pass,
         .fresh_uuid = fresh_uuid,

@@ -36,7 +36,7 @@ static void add_given(struct buffer *json, const struct json *given)
 }
 
 /* What stays keeps a result that was given to it; what runs again gets those of this rerun. */
-static void merge_given(struct rerun *rerun, const struct json *skip)
+static void merge_given(struct rerun *rerun)
 {
     struct job *job = rerun->job;
     struct buffer json = {0};
@@ -44,7 +44,7 @@ static void merge_given(struct rerun *rerun, const struct json *skip)
         if (is_kept(rerun, old->key))
             add_given(&json, old);
     }
-    for (const struct json *new = skip ? skip->first : NULL; new; new = new->next) {
+    for (const struct json *new = rerun->skip ? rerun->skip->first : NULL; new; new = new->next) {
         if (!is_kept(rerun, new->key))
             add_given(&json, new);
     }
@@ -153,9 +153,10 @@ static void apply_one(struct rerun *rerun, const struct inbox_row *inbox)
         rerun->fates[at] = FATE_STAYS;
         rerun->numbers[at] = unit.rerun;
     }
-    rerun_decide(rerun);
     const struct json *skip = json_member(data, TEXT("skip"));
-    merge_given(rerun, skip && skip->kind == JSON_OBJECT ? skip : NULL);
+    rerun->skip = skip && skip->kind == JSON_OBJECT ? skip : NULL;
+    rerun_decide(rerun);
+    merge_given(rerun);
     for (size_t at = 0; at < rerun->count; at++) {
         if (rerun->rows[at].path.len == 0)
             run_job_again(rerun);

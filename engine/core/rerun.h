@@ -46,9 +46,10 @@ struct rerun {
     enum fate *fates;      /* of the rows; FATE_STAYS at first */
     uint32_t *numbers;     /* of the rows: the rerun that its key names, 0: none */
     size_t count;
-    uint32_t number;  /* of the inbox row */
-    struct text from; /* path, or none */
-    bool undone;      /* the job's own flow was undone, or had several attempts */
+    uint32_t number;         /* of the inbox row */
+    struct text from;        /* path, or none */
+    const struct json *skip; /* path → result; NULL: none */
+    bool undone;             /* the job's own flow was undone, or had several attempts */
 };
 
 /* Its row, SIZE_MAX: none. */

@@ -49,8 +49,10 @@ static void begin_again(struct rerun *rerun, size_t own, uint32_t number)
 {
     size_t end = end_of(rerun, own);
     for (size_t at = own; at < end; at++) {
+        enum task_state state = rerun->rows[at].state;
         rerun->fates[at] = FATE_AGAIN;
-        rerun->numbers[at] = number;
+        if (state != TASK_PENDING && state != TASK_SKIPPED)
+            rerun->numbers[at] = number; /* what never ran has used no key */
     }
 }
 
@@ -59,6 +61,12 @@ static void begin_anew(struct rerun *rerun, struct text path)
     size_t own = rerun_find(rerun, path);
     if (own != SIZE_MAX)
         begin_again(rerun, own, rerun->number);
+}
+
+/* It runs again as a whole, or would: a result was given for it. */
+static bool is_named(const struct rerun *rerun, struct text path)
+{
+    return text_equal(rerun->from, path) || json_member(rerun->skip, path);
 }
 
 static struct text inner_path(const struct rerun *rerun, struct text outer, struct text name)
@@ -139,7 +147,7 @@ static bool enter_level(struct rerun *rerun, const struct flow_level *level, str
     for (uint32_t i = 0; i < level->task_count; i++) {
         if (!again[i])
             stays |= rerun->rows[rerun_find(rerun, paths[i])].state == TASK_SUCCESS;
-        else if (fed[i] || text_equal(rerun->from, paths[i]))
+        else if (fed[i] || is_named(rerun, paths[i]))
             begin_anew(rerun, paths[i]);
         else
             stays |= enter(rerun, &level->tasks[i], paths[i], UNIT_TASK);
@@ -157,10 +165,10 @@ static bool enter_items(struct rerun *rerun, const struct flow_task *plan, struc
         size_t at = rerun_find(rerun, path);
         if (at == SIZE_MAX)
             return stays;
-        if (text_equal(rerun->from, path))
-            begin_anew(rerun, path);
-        else if (rerun->rows[at].state == TASK_SUCCESS && !is_touched(rerun, path))
+        if (rerun->rows[at].state == TASK_SUCCESS && !is_touched(rerun, path))
             stays = true;
+        else if (is_named(rerun, path))
+            begin_anew(rerun, path);
         else
             stays |= enter(rerun, plan, path, UNIT_ITEM);
     }
@@ -186,7 +194,12 @@ static bool enter_rounds(struct rerun *rerun, const struct flow_task *plan, stru
     bool stays = good > 0;
     if (is_open)
         stays |= enter(rerun, plan, numbered_path(rerun, outer, good), UNIT_ROUND);
-    return stays;
+    for (unsigned i = good + 1;; i++) {
+        struct text path = numbered_path(rerun, outer, i);
+        if (rerun_find(rerun, path) == SIZE_MAX)
+            return stays;
+        begin_anew(rerun, path);
+    }
 }
 
 /* -------------------------------------------------------------------------------------- a unit */

@@ -16,6 +16,7 @@ try {
     struct stage_plan plan;
     struct stage_run plain;
     struct random random;
+    struct arena wishes; /* of a rerun */
 };
 
 static const char *const rare_names[RARE_STATES] = {
@@ -37,6 +38,9 @@ static const char *const rare_names[RARE_STATES] = {
     [RARE_ROUND_REVERTED] = "round REVERTED",
     [RARE_FINALLY_AFTER_CRASH] = "finally after a takeover",
     [RARE_DEADLINE] = "deadline",
+    [RARE_RERUN] = "rerun",
+    [RARE_RERUN_GOES_ON] = "a part went on after a rerun",
+    [RARE_GIVEN] = "a result was given",
 };
 
 const char *rare_state_name(enum rare_state state)
@@ -78,6 +82,8 @@ static void notice_task(uint64_t *rare, const struct stage_line *line, int claim
     rare[RARE_FINALLY_AFTER_CRASH] += claims > 1 && line->state == TASK_RUNNING && !is_takeover &&
                                       text_equal(line->task, TEXT("finally"));
     rare[RARE_DEADLINE] += text_equal(detail, TEXT("deadline"));
+    rare[RARE_RERUN_GOES_ON] += line->state == TASK_RUNNING && text_equal(detail, TEXT("rerun"));
+    rare[RARE_GIVEN] += text_equal(detail, TEXT("given"));
     /* Tasks of a retried flow move back to PENDING. */
     rare[RARE_FLOW_RETRYING] += line->state == TASK_PENDING && depth_of(line->task) == 2;
     rare[RARE_FLOW_IN_FLOW_RETRY] += line->state == TASK_PENDING && depth_of(line->task) > 2;
@@ -97,6 +103,7 @@ static void notice(struct flow_counts *counts, const struct stage_run *run)
         if (line->task.data)
             notice_task(counts->rare, line, claims);
     }
+    counts->rare[RARE_RERUN] += (uint64_t)run->reruns;
     counts->rare[RARE_JOB_REVERTED] += run->state == JOB_REVERTED;
     counts->rare[RARE_JOB_FAILURE] += run->state == JOB_FAILURE;
     counts->rare[RARE_HANDLED] += run->state == JOB_SUCCESS && failed;
@@ -144,6 +151,7 @@ static void tell(struct try *try, const struct stage_fault *faults, size_t count
         buffer_printf(try->report, "%s %d%s", kinds[faults[i].kind], faults[i].save,
                       i + 1 < count ? ", " : "\n");
     buffer_add_text(try->report, buffer_text(&try->flow.text));
+    buffer_printf(try->report, "rerun: %.*s\n", TEXT_ARG(try->plan.rerun));
     buffer_add_string(try->report, "without:\n");
     stage_print(&try->plain, try->report);
     buffer_add_string(try->report, "with:\n");
@@ -181,6 +189,38 @@ static bool play_disturbed(struct try *try)
     return good;
 }
 
+/* A path that a person could name: no round of a repeat, and not what is at the end. */
+static struct text random_path(struct try *try)
+{
+    if (try->plain.row_count == 0)
+        return TEXT_NONE;
+    size_t number = random_below(&try->random, try->plain.row_count);
+    struct text path = try->plain.rows[number].row.path;
+    bool is_last = path.len >= 7 && !memcmp(path.data, "finally", 7);
+    return is_last || is_numbered(path) ? TEXT_NONE : path;
+}
+
+/* A job that failed is played once more, with a rerun behind its end. Given results are numbers:
+ * who reads something else of them fails. */
+static bool play_rerun(struct try *try)
+{
+    struct buffer wishes = {0};
+    if (!try->options->rerun || try->plain.state == JOB_SUCCESS || random_percent(&try->random, 20))
+        return true;
+    struct text from = random_path(try), skip = random_path(try);
+    buffer_add_char(&wishes, '{');
+    if (from.data && random_percent(&try->random, 30))
+        buffer_printf(&wishes, "\"from\":\"%.*s\"", TEXT_ARG(from));
+    if (skip.data && random_percent(&try->random, 30))
+        buffer_printf(&wishes, "%s\"skip\":{\"%.*s\":7}", wishes.len > 1 ? "," : "",
+                      TEXT_ARG(skip));
+    buffer_add_char(&wishes, '}');
+    try->plan.rerun = arena_text(&try->wishes, buffer_text(&wishes));
+    buffer_done(&wishes);
+    stage_run_free(&try->plain);
+    return play_plain(try);
+}
+
 bool flow_sweep_seed(uint64_t seed, const struct flow_options *options, struct flow_counts *counts,
                      struct buffer *ret_report)
 {
@@ -194,11 +234,12 @@ bool flow_sweep_seed(uint64_t seed, const struct flow_options *options, struct f
                                    .input = TEXT("{}"),
                                    .seed = seed};
     counts->flows++;
-    bool good = compiles(&try) && play_plain(&try);
+    bool good = compiles(&try) && play_plain(&try) && play_rerun(&try);
     for (int i = 0; good && i < options->crashes; i++)
         good = play_disturbed(&try);
     counts->failed += !good;
     stage_run_free(&try.plain);
+    arena_done(&try.wishes);
     random_flow_done(&try.flow);
     return good;
 }

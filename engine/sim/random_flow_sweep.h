@@ -26,6 +26,9 @@ enum rare_state {
     RARE_ROUND_REVERTED,
     RARE_FINALLY_AFTER_CRASH, /* `finally` began under a later claim */
     RARE_DEADLINE,
+    RARE_RERUN,         /* the job was made to run again */
+    RARE_RERUN_GOES_ON, /* … and a flow, foreach or repeat went on with the rest */
+    RARE_GIVEN,         /* … and a result was given */
     RARE_STATES,
 };
 
@@ -33,6 +36,7 @@ const char *rare_state_name(enum rare_state state);
 
 struct flow_options {
     int crashes; /* disturbed runs a seed */
+    bool rerun;  /* jobs that fail are made to run again, most of them */
     bool show;   /* report the undisturbed run in any case */
 };
 

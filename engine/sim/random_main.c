@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flow-sim: random flows, each undisturbed and with random crashes.
  *
- *   flow-sim --seeds A:B [--crashes N] [--show]
+ *   flow-sim --seeds A:B [--crashes N] [--rerun] [--show]
  *
  * Exit 0: each run was legal and each crash left no trace. Exit 1: one was not; the first ones are
  * printed with their flows. */
@@ -69,12 +69,15 @@ int main(int argc, char **argv)
             to = *end == ':' ? strtoull(end + 1, NULL, 10) : from;
         } else if (!strcmp(argv[i], "--crashes") && i + 1 < argc) {
             options.crashes = (int)strtol(argv[++i], NULL, 10);
+        } else if (!strcmp(argv[i], "--rerun")) {
+            options.rerun = true;
         } else if (!strcmp(argv[i], "--show")) {
             options.show = true;
         } else if (!strcmp(argv[i], "--rare")) {
             all_rare = true;
         } else {
-            fprintf(stderr, "usage: flow-sim [--seeds A:B] [--crashes N] [--rare] [--show]\n");
+            fprintf(stderr,
+                    "usage: flow-sim [--seeds A:B] [--crashes N] [--rerun] [--rare] [--show]\n");
             return 2;
         }
     }

@@ -52,7 +52,7 @@ struct sim_config {
     bool has_tags; /* some jobs and engines have a tag */
     int kill_ms, kill_mid_turn_ms, freeze_ms, drain_ms;
     int board_cut_ms, board_down_ms, session_lost_ms, cards_lost_ms;
-    int store_cut_ms, store_down_ms, inbox_ms;
+    int store_cut_ms, store_down_ms, inbox_ms, rerun_ms;
     /* faults that strike while a request of the kind is under way */
     int lock_cut_permille, write_cut_permille, write_freeze_permille, write_kill_permille;
 };
@@ -77,6 +77,7 @@ struct sim_task_plan {
 struct sim_plan {
     struct sim_task_plan tasks[SIM_TASKS_MAX];
     int count;
+    uint32_t rerun_from; /* bit of the task that the newest rerun names; 0: none */
 };
 
 /* ---------------------------------------------------------------------------------------- engines
@@ -190,6 +191,8 @@ uint64_t sim_hash_effect(uint64_t hash, int engine, const struct core_effect *ef
 /* sim_jobs.c */
 /* Posts a random job; its card follows or is lost. */
 void sim_post_random(struct sim *sim);
+/* A job that failed is made to run again, with or without wishes; its card follows or is lost. */
+void sim_rerun_random(struct sim *sim);
 /* Posts a job with this flow text. `placed`: with its card, at once. Plan NULL: unknown to checks.
  */
 struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flow_text,

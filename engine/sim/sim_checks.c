@@ -103,7 +103,7 @@ struct sim_board_watch sim_checks_board(struct sim *sim)
 
 struct sim_store_watch sim_checks_store(struct sim *sim)
 {
-    return (struct sim_store_watch){sim, check_claimed, check_saved, check_decided};
+    return (struct sim_store_watch){sim, check_claimed, check_saved, check_reran, check_decided};
 }
 
 /* ------------------------------------------------------------------------------------------- steps
@@ -121,7 +121,9 @@ static void check_repeats(struct sim *sim, const struct sim_job *job,
         if (other->ended_us < 0 && !sim->lease_broken)
             sim_fail(sim, INV_NO_OVERLAP, "job %u %.*s runs on e%d and e%d at once", job->number,
                      TEXT_ARG(run->task), other->engine, run->engine);
-        if (other->attempt != run->attempt)
+        int64_t rerun_epoch = check_of(sim, job)->rerun_epoch;
+        bool reran = other->epoch <= rerun_epoch && run->epoch > rerun_epoch;
+        if (other->attempt != run->attempt || reran)
             continue;
         sim_count(&sim->world, COUNT_STEP_REPEATED);
         if (other->epoch >= run->epoch && !sim->lease_broken)
@@ -260,7 +262,9 @@ static void check_evidence(struct sim *sim, const struct sim_job *job)
     for (size_t i = 0; i < job->task_count; i++) {
         const struct task_row *row = &job->tasks[i];
         const struct sim_task_plan *plan = check_plan(sim, job, row->path);
-        if (!plan || row->state != TASK_SUCCESS || (plan->verb != SIM_RUN && plan->verb != SIM_SH))
+        bool given = row->attempt == 0; /* by a rerun */
+        if (!plan || given || row->state != TASK_SUCCESS ||
+            (plan->verb != SIM_RUN && plan->verb != SIM_SH))
             continue;
         bool found = false;
         for (size_t r = 0; r < sim_steps_count(sim->steps) && !found; r++) {

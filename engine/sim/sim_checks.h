@@ -48,6 +48,10 @@ struct job_check {
     int64_t ready_at_us;
     int state; /* enum job_state, by the history */
     bool final;
+    int64_t rerun_seq;   /* inbox row of a rerun that no save has applied yet, 0: none */
+    int64_t rerun_epoch; /* the newest claim when it was made to run again; 0: never */
+    uint32_t rerun_mask; /* by number in the plan: tasks that run again though they succeeded */
+    bool applies;        /* the save being looked at applies a rerun */
     struct task_check *tasks;
     size_t task_count, task_capacity;
 };
@@ -68,6 +72,7 @@ const struct sim_task_plan *check_plan(const struct sim *sim, const struct sim_j
 /* sim_checks_store.c */
 void check_claimed(void *context, const struct sim_job *job, const struct claim_request *request,
                    int64_t epoch);
+void check_reran(void *context, const struct sim_job *job);
 void check_saved(void *context, const struct sim_job *job, const struct save *save);
 void check_decided(void *context, const struct sim_job *job, const struct save *save,
                    enum save_outcome outcome);

@@ -80,6 +80,8 @@ static void check_attempt(struct sim *sim, struct job_check *check, struct task_
                           int32_t attempt)
 {
     const struct sim_task_plan *plan = check_plan(sim, check->job, task->path);
+    if (task->state == TASK_PENDING && check->applies)
+        task->attempt = 0; /* its attempts begin anew */
     if (attempt < task->attempt || attempt > task->attempt + 1)
         sim_fail(sim, INV_ATTEMPTS, "job %u %.*s: attempt %d after %d", check->job->number,
                  TEXT_ARG(task->path), attempt, task->attempt);
@@ -118,10 +120,23 @@ static void check_line(struct sim *sim, struct job_check *check, const struct hi
     }
 }
 
+/* Whether the rerun was told so, or it follows from that. */
+static bool runs_again(const struct sim *sim, const struct job_check *check, struct text path)
+{
+    const struct sim_plan *plan = sim->plans[check->job->number];
+    for (int i = 0; i < plan->count; i++) {
+        if (text_equal(path, text_of(plan->tasks[i].name)))
+            return check->rerun_mask >> i & 1;
+    }
+    return true; /* a row that is no task's: the job's own notes */
+}
+
 static void check_result(struct sim *sim, struct job_check *check, const struct task_row *fresh)
 {
     const struct task_row *old = sim_job_task(check->job, fresh->path);
     if (!old || !task_state_is_final(old->state))
+        return;
+    if (check->applies && (old->state != TASK_SUCCESS || runs_again(sim, check, fresh->path)))
         return;
     if (old->state != fresh->state || old->attempt != fresh->attempt ||
         !text_equal(old->result, fresh->result) || !text_equal(old->failure, fresh->failure))
@@ -157,6 +172,8 @@ static void check_task_rows(struct sim *sim, struct job_check *check, const stru
 {
     for (size_t i = 0; i < save->task_count; i++) {
         const struct task_row *row = &save->tasks[i].row;
+        if (row->path.len == 0)
+            continue; /* the job's own notes */
         struct task_check *task = check_task(sim, check, row->path);
         check_result(sim, check, row);
         check_needs(sim, check, row);
@@ -202,12 +219,40 @@ static void tell_save(struct sim *sim, const struct sim_job *job, const struct s
     buffer_done(&line);
 }
 
+void check_reran(void *context, const struct sim_job *job)
+{
+    struct sim *sim = context;
+    struct job_check *check = check_of(sim, job);
+    const struct sim_plan *plan = sim->plans[job->number];
+    sim_fact(sim, "store  job %u is to run again", job->number);
+    if (!check->final || check->rerun_seq > 0)
+        sim_fail(sim, INV_LEGAL_MOVE, "job %u runs again before its end", job->number);
+    check->final = false;
+    check->state = JOB_READY;
+    check->rerun_seq = job->row.inbox_seq;
+    check->rerun_epoch = check->epoch;
+    check->rerun_mask = plan->rerun_from;
+    for (int i = 0; i < plan->count; i++) {
+        if (plan->tasks[i].needs & check->rerun_mask)
+            check->rerun_mask |= UINT32_C(1) << i;
+    }
+    if (job->row.ready_at_us <= check->ready_at_us)
+        sim_fail(sim, INV_READY_AT, "job %u: two placements share a name", job->number);
+    check->ready_at_us = job->row.ready_at_us;
+}
+
 void check_saved(void *context, const struct sim_job *job, const struct save *save)
 {
     struct sim *sim = context;
     struct job_check *check = check_of(sim, job);
     tell_save(sim, job, save);
     check_fence(sim, check, save);
+    check->applies = check->rerun_seq > 0;
+    if (check->applies && save->inbox_applied < check->rerun_seq)
+        sim_fail(sim, INV_INBOX, "job %u goes on without the rerun that it was told", job->number);
+    if (check->applies)
+        sim_count(&sim->world, COUNT_RERUN_APPLIED);
+    check->rerun_seq = 0;
     for (size_t i = 0; i < save->history_count; i++)
         check_line(sim, check, &save->history[i]);
     check_task_rows(sim, check, save);

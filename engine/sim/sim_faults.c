@@ -52,6 +52,7 @@ static void choose_faults(struct sim_world *world, struct sim_config *config)
     config->store_cut_ms = choose_rate(world, 50, 500, 8000);
     config->store_down_ms = choose_rate(world, 25, 4000, 20000);
     config->inbox_ms = choose_rate(world, 25, 500, 5000);
+    config->rerun_ms = choose_rate(world, 50, 200, 3000);
 }
 
 static int choose_permille(struct sim_world *world, unsigned percent, int max)
@@ -243,6 +244,11 @@ static void strike_inbox(struct sim *sim, struct sim_engine *engine)
         sim_store_inbox(sim->store, job);
 }
 
+static void strike_rerun(struct sim *sim, struct sim_engine *engine)
+{
+    sim_rerun_random(sim);
+}
+
 static void strike(void *object, uint64_t arg)
 {
     struct fault *fault = object;
@@ -354,6 +360,7 @@ void sim_faults_begin(struct sim *sim)
     schedule(sim, config->store_cut_ms, strike_store_cut);
     schedule(sim, config->store_down_ms, strike_store_down);
     schedule(sim, config->inbox_ms, strike_inbox);
+    schedule(sim, config->rerun_ms, strike_rerun);
 }
 
 void sim_heal(struct sim *sim)

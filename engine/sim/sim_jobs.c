@@ -190,6 +190,19 @@ static void keep_plan(struct sim *sim, const struct sim_plan *plan)
     sim->plans[sim->plan_count++] = copy;
 }
 
+static void send_card(struct sim *sim, const struct sim_job *job)
+{
+    const struct job_row *row = &job->row;
+    struct placing *placing = arena_calloc(&sim->world.arena, 1, sizeof *placing);
+    *placing = (struct placing){sim,
+                                {row->id, row->pool, row->shard, row->priority, row->ready_at_us},
+                                row->tags,
+                                row->tag_count};
+    sim_queue_at(&sim->world.queue,
+                 sim->world.queue.now_us + sim_delay_us(&sim->world, &sim->config.board_network),
+                 place, placing, 0);
+}
+
 struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flow_text,
                          const struct sim_plan *plan, const struct text *tags, size_t tag_count,
                          uint8_t priority, bool placed)
@@ -210,14 +223,8 @@ struct sim_job *sim_post(struct sim *sim, struct text flow_name, struct text flo
     sim_count(&sim->world, COUNT_POSTED);
     sim_fact(sim, "posted job %u", job->number);
     sim_checks_posted(sim, job);
-    if (!placed)
-        return job; /* its pool is on the board only if another job's card was placed */
-    struct placing *placing = arena_calloc(arena, 1, sizeof *placing);
-    *placing = (struct placing){
-        sim, {job->row.id, row.pool, row.shard, priority, job->row.ready_at_us}, sorted, tag_count};
-    sim_queue_at(&sim->world.queue,
-                 sim->world.queue.now_us + sim_delay_us(&sim->world, &sim->config.board_network),
-                 place, placing, 0);
+    if (placed) /* else its pool is on the board only if another job's card was placed */
+        send_card(sim, job);
     return job;
 }
 
@@ -243,4 +250,54 @@ void sim_post_random(struct sim *sim)
     sim_post(sim, TEXT("sim"), text, &plan, gpu, tagged ? 1 : 0,
              (uint8_t)sim_between(world, 0, PRIORITY_MAX), placed);
     sim->posted++;
+}
+
+/* --------------------------------------------------------------------------------- running again
+ */
+
+/* A task in that state, -1: none. */
+static int task_in(struct sim *sim, const struct sim_job *job, enum task_state state)
+{
+    const struct sim_plan *plan = sim->plans[job->number];
+    int from = (int)random_below(&sim->world.random, (uint64_t)plan->count);
+    for (int i = 0; i < plan->count; i++) {
+        int number = (from + i) % plan->count;
+        const struct task_row *row = sim_job_task(job, text_of(plan->tasks[number].name));
+        if (row && row->state == state)
+            return number;
+    }
+    return -1;
+}
+
+static void write_wishes(const struct sim_plan *plan, int from, int skip, struct buffer *data)
+{
+    buffer_add_char(data, '{');
+    if (from >= 0)
+        buffer_printf(data, "\"from\":\"%s\"", plan->tasks[from].name);
+    if (skip >= 0)
+        buffer_printf(data, "%s\"skip\":{\"%s\":1}", from >= 0 ? "," : "", plan->tasks[skip].name);
+    buffer_add_char(data, '}');
+}
+
+void sim_rerun_random(struct sim *sim)
+{
+    struct sim_world *world = &sim->world;
+    size_t count = sim_store_job_count(sim->store);
+    if (count == 0)
+        return;
+    struct sim_job *job = sim_store_job(sim->store, random_below(&world->random, count));
+    struct sim_plan *plan = sim->plans[job->number];
+    if (plan->count == 0 || job->row.state != JOB_FAILURE)
+        return;
+    int from = random_percent(&world->random, 30) ? task_in(sim, job, TASK_SUCCESS) : -1;
+    int skip = random_percent(&world->random, 30) ? task_in(sim, job, TASK_FAILURE) : -1;
+    uint32_t before = plan->rerun_from;
+    struct buffer data = {0};
+    write_wishes(plan, from, skip, &data);
+    plan->rerun_from = from < 0 ? 0 : UINT32_C(1) << from;
+    if (!sim_store_rerun(sim->store, job, buffer_text(&data)))
+        plan->rerun_from = before;
+    else if (!sim_permille(world, sim->config.unplaced_permille))
+        send_card(sim, job);
+    buffer_done(&data);
 }

@@ -53,6 +53,8 @@ struct sim_job {
     size_t task_count, task_capacity;
     struct sim_history *history;
     size_t history_count, history_capacity;
+    struct inbox_row *inbox;
+    size_t inbox_count, inbox_capacity;
     struct sim_statement *locker;  /* holds the row's lock */
     struct sim_statement *waiting; /* first of those that wait for it, in order */
     uint32_t number;               /* of posting, from 0 */
@@ -71,6 +73,8 @@ struct sim_store_watch {
     void (*claimed)(void *context, const struct sim_job *job, const struct claim_request *request,
                     int64_t epoch);
     void (*saved)(void *context, const struct sim_job *job, const struct save *save);
+    /* An ended job was made to run again; `job` as it now is. */
+    void (*reran)(void *context, const struct sim_job *job);
     /* A save's answer was decided; `job` as it then is, NULL: no such row. */
     void (*decided)(void *context, const struct sim_job *job, const struct save *save,
                     enum save_outcome outcome);
@@ -100,6 +104,9 @@ struct sim_job *sim_store_post(struct sim_store *store, const struct job_row *ro
 /* An inbox row of the job is committed at once. It waits for no lock: false if the row is locked.
  */
 bool sim_store_inbox(struct sim_store *store, struct sim_job *job);
+/* The same of a rerun with this data; false as well when the job is in no state out of which it may
+ * run again. The card is another matter. */
+bool sim_store_rerun(struct sim_store *store, struct sim_job *job, struct text data);
 /* Sets hold_until so many ms from now. */
 void sim_store_hold(struct sim_store *store, struct sim_job *job, int64_t hold_ms);
 

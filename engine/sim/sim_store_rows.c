@@ -23,6 +23,15 @@ static struct task_row *copy_tasks(struct arena *arena, const struct sim_job *jo
     return copy;
 }
 
+static struct inbox_row *copy_inbox(struct arena *arena, const struct sim_job *job, size_t from)
+{
+    size_t count = job->inbox_count - from;
+    struct inbox_row *copy = arena_calloc(arena, count, sizeof *copy);
+    if (count)
+        memcpy(copy, job->inbox + from, count * sizeof *copy);
+    return copy;
+}
+
 static void add_history(struct sim_store *store, struct sim_job *job,
                         const struct history_line *line, int64_t epoch)
 {
@@ -114,6 +123,15 @@ static void decide_load(struct sim_item *item, enum load_outcome outcome)
     item->is_decided = true;
 }
 
+/* What was not applied stands at the end. */
+static size_t inbox_applied(const struct sim_job *job)
+{
+    size_t count = 0;
+    while (count < job->inbox_count && job->inbox[count].seq <= job->row.inbox_applied)
+        count++;
+    return count;
+}
+
 static void read_load(struct sim_store *store, struct sim_item *item)
 {
     struct sim_job *job = item->job;
@@ -135,6 +153,8 @@ static void read_load(struct sim_store *store, struct sim_item *item)
         .posted_at_us = job->posted_at_us,
         .tasks = stale ? job->stale_tasks : copy_tasks(&store->world->arena, job),
         .task_count = stale ? job->stale_count : job->task_count,
+        .inbox = copy_inbox(&store->world->arena, job, inbox_applied(job)),
+        .inbox_count = job->inbox_count - inbox_applied(job),
     };
 }
 
@@ -185,13 +205,40 @@ static int64_t next_ready_at(const struct sim_store *store, const struct sim_job
     return now_us > job->row.ready_at_us ? now_us : job->row.ready_at_us + 1;
 }
 
+bool sim_store_rerun(struct sim_store *store, struct sim_job *job, struct text data)
+{
+    struct arena *arena = &store->world->arena;
+    enum job_state state = job->row.state;
+    if (job->locker || !store->is_up ||
+        (state != JOB_FAILURE && state != JOB_REVERTED && state != JOB_CANCELLED))
+        return false;
+    job->inbox = arena_grow(arena, job->inbox, job->inbox_count, job->inbox_count + 1,
+                            &job->inbox_capacity, sizeof *job->inbox);
+    job->inbox[job->inbox_count++] = (struct inbox_row){
+        .seq = ++job->row.inbox_seq, .kind = TEXT(INBOX_RERUN), .data = arena_text(arena, data)};
+    job->before = job->row;
+    job->row.ready_at_us = next_ready_at(store, job);
+    set_state(store, job, JOB_READY);
+    job->output = job->failure = TEXT_NONE;
+    job->hold_until_us = 0;
+    add_history(store, job, &(struct history_line){.state = JOB_READY, .detail = TEXT(INBOX_RERUN)},
+                job->row.epoch);
+    sim_count(store->world, COUNT_RERUN);
+    if (store->options.watch.reran)
+        store->options.watch.reran(store->options.watch.context, job);
+    return true;
+}
+
 static void write_save(struct sim_store *store, struct sim_job *job, const struct save *save)
 {
     if (store->options.watch.saved)
         store->options.watch.saved(store->options.watch.context, job, save);
     job->before = job->row;
-    for (size_t i = 0; i < save->task_count; i++)
+    for (size_t i = 0; i < save->task_count; i++) {
+        for (size_t j = 0; j < i; j++) /* Postgres refuses to write a row twice */
+            CHECK(!text_equal(save->tasks[i].row.path, save->tasks[j].row.path));
         apply_task(store, job, &save->tasks[i]);
+    }
     for (size_t i = 0; i < save->history_count; i++)
         add_history(store, job, &save->history[i], save->epoch);
     job->row.save_no++;

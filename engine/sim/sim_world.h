@@ -104,6 +104,8 @@ enum sim_mutant {
     X(STEP_WARDEN, "steps killed by a warden at the deadline")                                     \
     X(STEP_ORPHANED, "steps killed at their engine's death")                                       \
     X(INBOX, "inbox rows received")                                                                \
+    X(RERUN, "jobs made to run again")                                                             \
+    X(RERUN_APPLIED, "reruns applied")                                                             \
     X(JOB_SUCCESS, "jobs ended SUCCESS")                                                           \
     X(JOB_FAILURE, "jobs ended FAILURE")                                                           \
     X(ONCE_UNKNOWN, "`once` steps that ended unknown")

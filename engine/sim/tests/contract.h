@@ -43,6 +43,9 @@ struct contract_answer {
     struct job_row row;                             /* claim, load, row */
     struct contract_task tasks[CONTRACT_TASKS_MAX]; /* load */
     size_t task_count;
+    size_t inbox_count;                 /* load: rows that were not applied */
+    int64_t inbox_seq;                  /* … of the last */
+    char inbox_data[CONTRACT_TEXT_MAX]; /* … of the last */
 };
 
 struct contract_store {
@@ -68,6 +71,8 @@ struct contract_store {
     /* What the client asked for is carried out, and its answer is lost with the connection. */
     void (*lose_answers)(void *self, int client);
     void (*inbox)(void *self, const struct uuid *job);
+    /* Makes an ended job run again, with this data. False: refused. */
+    bool (*rerun)(void *self, const struct uuid *job, const char *data);
     void (*hold)(void *self, const struct uuid *job, int64_t hold_ms);
     void (*pass)(void *self, int64_t ms);
     struct uuid (*fresh_uuid)(void *self);

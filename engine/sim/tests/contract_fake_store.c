@@ -77,6 +77,13 @@ static void take_load(const struct job_load *load, struct contract_answer *ret_a
         copy_text(task->path, load->tasks[i].path);
         copy_text(task->result, load->tasks[i].result);
     }
+    ret_answer->inbox_count = load->inbox_count;
+    if (load->inbox_count > 0) {
+        const struct inbox_row *last = &load->inbox[load->inbox_count - 1];
+        assert_true(text_equal(last->kind, TEXT(INBOX_RERUN)));
+        ret_answer->inbox_seq = last->seq;
+        copy_text(ret_answer->inbox_data, last->data);
+    }
 }
 
 static bool take_answer(const struct core_event *event, struct contract_answer *ret_answer)
@@ -172,6 +179,12 @@ static void store_inbox(void *self, const struct uuid *job)
     assert_true(sim_store_inbox(fakes->store, sim_store_find(fakes->store, job)));
 }
 
+static bool store_rerun(void *self, const struct uuid *job, const char *data)
+{
+    struct fakes *fakes = self;
+    return sim_store_rerun(fakes->store, sim_store_find(fakes->store, job), text_of(data));
+}
+
 static void store_hold(void *self, const struct uuid *job, int64_t hold_ms)
 {
     struct fakes *fakes = self;
@@ -207,6 +220,7 @@ void fakes_run_store(void **state)
         .until_blocked = store_until_blocked,
         .lose_answers = store_lose_answers,
         .inbox = store_inbox,
+        .rerun = store_rerun,
         .hold = store_hold,
         .pass = store_pass,
         .fresh_uuid = store_fresh_uuid,

@@ -92,6 +92,7 @@ static struct save ending_save(const struct job_row *row, enum job_state state)
 {
     static const struct history_line success = {.state = JOB_SUCCESS};
     static const struct history_line ready = {.state = JOB_READY};
+    static const struct history_line failure = {.state = JOB_FAILURE};
     return (struct save){.job = row->id,
                          .epoch = row->epoch,
                          .claim = row->claim,
@@ -101,7 +102,9 @@ static struct save ending_save(const struct job_row *row, enum job_state state)
                          .inbox_seen = row->inbox_seq,
                          .inbox_applied = row->inbox_applied,
                          .engine = TEXT("e1"),
-                         .history = state == JOB_READY ? &ready : &success,
+                         .history = state == JOB_READY     ? &ready
+                                    : state == JOB_FAILURE ? &failure
+                                                           : &success,
                          .history_count = 1};
 }
 
@@ -270,6 +273,44 @@ static void an_ending_save_looks_into_the_inbox(struct contract_store *store)
     assert_int_equal(save(store, A, &end).save, SAVE_OK);
 }
 
+/* Only some ends are lifted; the row comes with each load until a save has applied it, and a late
+ * resend of the end takes nothing back. */
+static void a_rerun_is_loaded_until_it_is_applied(struct contract_store *store)
+{
+    struct job_row mine = claimed(store);
+    struct uuid other = store->post(store->self);
+    struct save step = step_save(&mine), end;
+    assert_false(store->rerun(store->self, &mine.id, "{}"));
+    assert_false(store->rerun(store->self, &other, "{}"));
+    assert_int_equal(save(store, A, &step).save, SAVE_OK);
+    mine.save_no++;
+    end = ending_save(&mine, JOB_FAILURE);
+    assert_int_equal(save(store, A, &end).save, SAVE_OK);
+    assert_true(store->rerun(store->self, &mine.id, "{\"from\": \"one\"}"));
+    assert_false(store->rerun(store->self, &mine.id, "{}"));
+    struct job_row ready = row(store, &mine.id);
+    assert_int_equal(ready.state, JOB_READY);
+    assert_int_equal(ready.inbox_seq, mine.inbox_seq + 1);
+    assert_int_equal(ready.inbox_applied, mine.inbox_applied);
+    assert_true(ready.ready_at_us > mine.ready_at_us);
+    assert_int_equal(save(store, A, &end).save, SAVE_ALREADY);
+    assert_int_equal(row(store, &mine.id).state, JOB_READY);
+    struct claim_request request = claim_request(store, &mine.id, ready.epoch);
+    struct contract_answer answer = claim(store, B, &request);
+    assert_int_equal(answer.claim, CLAIM_OK);
+    assert_int_equal(answer.state_before, JOB_READY);
+    for (int i = 0; i < 2; i++) {
+        answer = load(store, B, &mine.id, &request.claim);
+        assert_int_equal(answer.inbox_count, 1);
+        assert_int_equal(answer.inbox_seq, ready.inbox_seq);
+        assert_string_equal(answer.inbox_data, "{\"from\": \"one\"}");
+    }
+    step = step_save(&answer.row);
+    step.inbox_applied = ready.inbox_seq;
+    assert_int_equal(save(store, B, &step).save, SAVE_OK);
+    assert_int_equal(load(store, B, &mine.id, &request.claim).inbox_count, 0);
+}
+
 /* ---------------------------------------------------------------------------------- interleavings
  */
 
@@ -418,6 +459,7 @@ const struct contract_store_test contract_store_tests[] = {
     T(placements_have_ever_later_names),
     T(a_save_under_an_old_claim_is_refused),
     T(an_ending_save_looks_into_the_inbox),
+    T(a_rerun_is_loaded_until_it_is_applied),
     T(a_load_after_a_claim_that_waited_sees_the_old_save),
     T(crossed_claims_give_one_owner),
     T(a_save_that_waited_sees_the_new_claim),
