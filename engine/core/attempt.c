@@ -7,9 +7,12 @@
 /* --------------------------------------------------------------------------------- process slots
  */
 
-static bool has_room(const struct core *core)
+/* Nobody overtakes those that wait. */
+static bool takes_slot(const struct core *core, struct unit *unit)
 {
-    return core->processes < core->options.processes && core_may_begin(core);
+    bool is_first = unit->called || !core->queue;
+    unit->called = false;
+    return is_first && core->processes < core->options.processes && core_may_begin(core);
 }
 
 static void wait_for_slot(struct core *core, struct unit *unit)
@@ -49,12 +52,12 @@ static void reset(struct core *core, struct unit *unit)
         return;
     unit->attempt = unit->revert_attempt = 0;
     unit->revert_over = false;
-    unit->result = unit->failure = unit->earlier = TEXT_NONE;
+    unit->result = unit->failure = unit->cause = unit->earlier = TEXT_NONE;
     unit->order = unit->broke = unit->own = 0;
     unit->rerun = 0; /* the attempts of its flow tell its runs apart */
     unit->how = HOW_NONE;
     unit->halted = STOP_NONE;
-    unit->cancelled = false;
+    unit->cancelled = unit->escape = false;
     unit->undone = unit->blocked = unit->reverts_ran = unit->undo_failed = false;
     unit_move(core, unit, TASK_PENDING, TEXT_NONE);
 }
@@ -179,7 +182,7 @@ void attempt_begin(struct core *core, struct unit *unit)
         fail_once(core, unit);
         return;
     }
-    if (verb_needs_process(unit->plan) && !has_room(core)) {
+    if (verb_needs_process(unit->plan) && !takes_slot(core, unit)) {
         wait_for_slot(core, unit);
         return;
     }
@@ -261,7 +264,8 @@ void attempt_begin_revert(struct core *core, struct unit *unit)
     const struct flow_task *plan = unit->plan->revert;
     struct reading reading;
     struct text value, failure;
-    if (verb_needs_process(plan) && !has_room(core)) {
+    unit->revert_queued = verb_needs_process(plan) && !takes_slot(core, unit);
+    if (unit->revert_queued) {
         wait_for_slot(core, unit);
         return;
     }
@@ -391,6 +395,7 @@ void attempt_failed(struct core *core, struct unit *unit, struct text failure,
     }
     unit->failure = failure;
     retry_remember(core, unit, failure);
+    unit->pause = ++job->pauses;
     unit_move(core, unit, TASK_RETRYING, class);
     deadlines_set(&core->deadlines, &unit->due,
                   core->now_ms + retry_delay_ms(core, unit, &unit->plan->retry, unit->attempt));

@@ -163,11 +163,10 @@ void each_fill(struct core *core, struct unit *unit)
     if (each->stopped)
         skip_some(core, unit);
     each->filling = false;
-    bool is_done = each->active == 0 && each->next == each->count;
-    if (is_done)
+    bool all_begun = each->next == each->count;
+    if (all_begun && each->active == 0)
         finish(core, unit);
-    else if (each->next < each->count && is_full(job) &&
-             (each->stopped || each->active < each->concurrency))
+    else if (!all_begun && is_full(job) && (each->stopped || each->active < each->concurrency))
         unit_push(unit); /* goes on when this save is durable */
 }
 
@@ -187,6 +186,22 @@ void each_tell_first(struct core *core, struct unit *item)
                      TEXT_ARG(message_of(core, item->failure)));
 }
 
+/* What only waits for a process does not start any more. */
+static void skip_waiting(struct core *core, struct unit *unit)
+{
+    struct each *each = unit->each;
+    each->stopped = true;
+    for (uint32_t i = 0; i < each->count; i++) {
+        struct unit *item = each->items[i];
+        if (!item || !item->queued || item->state != TASK_PENDING)
+            continue;
+        progress_dequeue(core, item);
+        each->active--;
+        item->how = HOW_FAILED;
+        unit_move(core, item, TASK_SKIPPED, TEXT("failed"));
+    }
+}
+
 void each_item_ended(struct core *core, struct unit *item)
 {
     struct each *each = item->parent->each;
@@ -196,7 +211,8 @@ void each_item_ended(struct core *core, struct unit *item)
     } else {
         if (each->failed++ == 0)
             each_tell_first(core, item);
-        each->stopped |= each->fail_fast;
+        if (each->fail_fast && !each->stopped)
+            skip_waiting(core, item->parent);
     }
     each_fill(core, item->parent);
 }
@@ -204,7 +220,7 @@ void each_item_ended(struct core *core, struct unit *item)
 void each_cancel(struct core *core, struct unit *unit, const char *why, enum stop_reason stop)
 {
     struct each *each = unit->each;
-    each->stopped = true;
+    skip_waiting(core, unit);
     each->cancelled = why;
     each->active++; /* it does not end before all are told */
     for (uint32_t i = 0; i < each->count; i++) {

@@ -4,10 +4,19 @@
 
 enum handled { HANDLED, HANDLED_MAYBE, HANDLED_NOT };
 
+/* In a flow that fails a task that waits may start as long as a failure or done need of it can
+ * still be met: once it cannot it never can, so that the answer does not depend on when it is
+ * asked. */
 static bool may_still_start(const struct unit *unit)
 {
-    return unit->state == TASK_PENDING && unit->how == HOW_NONE &&
-           (!unit->level->failing || unit->escape);
+    if (unit->state != TASK_PENDING || unit->how != HOW_NONE)
+        return false;
+    bool may_escape = unit->escape || !unit->level->failing;
+    for (size_t i = 0; !may_escape && i < unit->plan->need_count; i++) {
+        const struct unit *need = &unit->level->units[unit->plan->needs[i].task];
+        may_escape = !need->counted;
+    }
+    return may_escape;
 }
 
 /* By a task that needs the failure and really runs; or when at least one task needs the success,
@@ -52,9 +61,9 @@ void level_judge(struct core *core, struct unit *failed)
         return;
     enum flow_on_failure verdict = failed->cancelled ? FAIL_REVERT : failed->plan->on_failure;
     failed->level->owner->reverts_ran |= failed->reverts_ran;
-    level_fail(core, failed->level, failed->failure, failed->order);
+    level_fail(core, failed->level, unit_cause(failed), failed->order);
     if (verdict == FAIL_STOP || verdict == FAIL_REVERT_ALL)
-        job_halt(core, failed->job, verdict, failed->failure, failed->order);
+        job_halt(core, failed->job, verdict, unit_cause(failed), failed->order);
 }
 
 static void remember(struct level *level, struct text failure, uint32_t order)
@@ -84,8 +93,14 @@ void level_fail(struct core *core, struct level *level, struct text failure, uin
         if (!unit->escape)
             unit_cancel(core, unit, "its flow failed", STOP_NONE);
     }
-    /* Whoever might have handled a failure may be unable to start now. */
-    for (uint32_t i = 0; i < level->plan->task_count; i++) {
+    level_judge_pending(core, level);
+    level->active--;
+}
+
+void level_judge_pending(struct core *core, struct level *level)
+{
+    level->active++;
+    for (uint32_t i = 0; level->pending_failures > 0 && i < level->plan->task_count; i++) {
         if (level->units[i].pending_failure)
             level_judge(core, &level->units[i]);
     }
@@ -188,7 +203,11 @@ void unit_halt(struct core *core, struct unit *unit, enum stop_reason stop)
     unit->expired |= stop == STOP_DEADLINE;
     unit_note(core, unit);
     if (stop == STOP_DEADLINE) {
+        bool waits = unit->queued && unit->state == TASK_PENDING;
         unit_cancel(core, unit, "the deadline passed", stop);
+        if (waits) /* for a process, all its time */
+            unit_fail(core, unit, cancelled_failure(core, unit, "deadline", "the deadline passed"),
+                      TEXT("deadline"));
         return;
     }
     for (uint32_t i = 0; unit->inner && i < unit->inner->plan->task_count; i++)
@@ -234,7 +253,7 @@ bool unit_is_doomed(const struct unit *unit)
 {
     const struct job *job = unit->job;
     if (unit->kind == UNIT_JOB)
-        return job->verdict != FAIL_REVERT || job->broken;
+        return job->verdict != FAIL_REVERT || job->broken || unit->expired;
     const struct unit *task = unit;
     while (task->parent)
         task = task->parent;

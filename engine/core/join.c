@@ -43,7 +43,9 @@ void join_count(struct unit *unit, const struct unit *ended, enum flow_need_kind
     switch (judge_edge(unit, ended, kind)) {
     case EDGE_MET:
         unit->met++;
-        unit->escape |= kind != NEED_SUCCESS || (ended->escape && ended->started);
+        /* Decided when it starts: its row says so then. */
+        if (!unit->started)
+            unit->escape |= kind != NEED_SUCCESS || (ended->escape && ended->started);
         return;
     case EDGE_VOID:
         unit->void_needs++;
@@ -123,6 +125,7 @@ void join_decide(struct core *core, struct unit *unit)
 void join_count_dependents(struct unit *ended)
 {
     const struct flow_task *plan = ended->plan;
+    ended->counted = true;
     for (size_t i = 0; i < plan->dependent_count; i++)
         join_count(&ended->level->units[plan->dependents[i]], ended, plan->dependent_kinds[i]);
 }

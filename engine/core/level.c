@@ -43,15 +43,13 @@ static bool passes_if(struct core *core, struct unit *unit)
 /* An attempt that a takeover continues may end like any running one, also when its flow fails. */
 static bool may_begin(const struct unit *unit)
 {
-    if (unit->job->handing_over)
-        return false;
     return unit->resumes || !unit->level || !unit->level->failing || unit->escape;
 }
 
 void level_consider(struct core *core, struct unit *unit)
 {
     struct level *level = unit->level;
-    if (level && level->undoing) {
+    if ((level && level->undoing) || unit->revert_queued) {
         undo_unit(core, unit);
     } else if (unit->each && unit->state == TASK_RUNNING) {
         each_fill(core, unit);
@@ -106,6 +104,8 @@ void level_unit_ended(struct core *core, struct unit *unit)
         level_judge(core, unit);
     join_decide_dependents(core, unit);
     judge_needs(core, unit);
+    if (level->failing)
+        level_judge_pending(core, level);
     level->active--;
     level_settle(core, level);
 }
@@ -149,6 +149,7 @@ static void end_failed(struct core *core, struct level *level)
 {
     struct job *job = level->owner->job;
     skip_rest(core, level);
+    level_judge_pending(core, level);
     stop_job(core, level);
     level->ended = true;
     deadlines_cancel(&core->deadlines,

@@ -43,13 +43,23 @@ static void read_given(struct job *job, const struct json *given)
         job->given = copy;
 }
 
+static void add_json(struct buffer *json, const char *key, struct text value)
+{
+    if (!value.data)
+        return;
+    begin_member(json, key);
+    buffer_add_text(json, value);
+}
+
 struct text notes_write(struct arena *arena, const struct unit *unit)
 {
     struct buffer json = {0};
     add_number(&json, "order", unit->order);
     add_number(&json, "not_begun", unit->state == TASK_FAILURE && !unit->started);
     add_number(&json, "cancelled", unit->cancelled);
+    add_number(&json, "escape", unit->escape && unit->state != TASK_PENDING);
     add_number(&json, "broke", unit->broke);
+    add_number(&json, "pause", unit->state == TASK_RETRYING ? unit->pause : 0);
     add_number(&json, "own", unit->own);
     add_number(&json, "halted", unit->halted);
     add_number(&json, "undone", unit->undone);
@@ -70,10 +80,8 @@ struct text notes_write(struct arena *arena, const struct unit *unit)
             buffer_printf(&json, "\"%s\"", hows[i].word);
         }
     }
-    if (unit->earlier.data) {
-        begin_member(&json, "earlier");
-        buffer_add_text(&json, unit->earlier);
-    }
+    add_json(&json, "earlier", unit->earlier);
+    add_json(&json, "cause", unit->cause);
     struct text text = TEXT_NONE;
     if (json.len) {
         buffer_add_char(&json, '}');
@@ -101,6 +109,8 @@ void notes_read(struct unit *unit, struct text notes)
         unit->order = (uint32_t)number(json, "order");
         unit->started &= number(json, "not_begun") == 0;
         unit->cancelled = number(json, "cancelled") != 0;
+        unit->escape = number(json, "escape") != 0;
+        unit->pause = (uint32_t)number(json, "pause");
         unit->broke = (uint32_t)number(json, "broke");
         unit->own = (uint32_t)number(json, "own");
         unit->halted = (enum stop_reason)number(json, "halted");
@@ -125,6 +135,9 @@ void notes_read(struct unit *unit, struct text notes)
         const struct json *earlier = json_member(json, TEXT("earlier"));
         if (earlier && earlier->kind == JSON_ARRAY)
             unit->earlier = arena_text(&unit->job->arena, earlier->raw);
+        const struct json *cause = json_member(json, TEXT("cause"));
+        if (cause && cause->kind == JSON_OBJECT)
+            unit->cause = arena_text(&unit->job->arena, cause->raw);
     }
     arena_done(&arena);
 }

@@ -170,7 +170,7 @@ static bool passes_if(struct core *core, struct unit *last)
 
 static void consider(struct core *core, struct unit *unit)
 {
-    if (unit->kind == UNIT_FINALLY && !unit->job->handing_over && !passes_if(core, unit))
+    if (unit->kind == UNIT_FINALLY && !passes_if(core, unit))
         return;
     level_consider(core, unit);
 }
@@ -180,8 +180,10 @@ void progress_advance(struct core *core, struct job *job)
     if (is_ending(job))
         return;
     struct unit *unit;
-    while (job->open->line_count < LINES_AT_ONCE && (unit = unit_pop(job)))
-        consider(core, unit);
+    while (job->open->line_count < LINES_AT_ONCE && (unit = unit_pop(job))) {
+        if (!job->handing_over) /* else it stays as it is for the next owner */
+            consider(core, unit);
+    }
     if (job->work_first == job->work_count)
         end_if_done(core, job);
     save_wanted(core, job); /* what is left goes on when this save is durable */
@@ -200,6 +202,7 @@ void progress_fill_queue(struct core *core)
     while (core->queue && core->processes < core->options.processes && core_may_begin(core)) {
         struct unit *unit = core->queue;
         progress_dequeue(core, unit);
+        unit->called = true;
         if (is_ending(unit->job))
             continue;
         unit_push(unit);

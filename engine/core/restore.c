@@ -12,7 +12,9 @@ struct restore {
     struct job *job;
     const struct task_row *rows; /* sorted by path */
     size_t count;
-    struct unit *broke; /* whose revert failed first, NULL: none */
+    struct unit *broke;   /* whose revert failed first, NULL: none */
+    struct unit **paused; /* between two attempts */
+    size_t paused_count, paused_capacity;
 };
 
 static int compare_rows(const void *a, const void *b)
@@ -53,6 +55,8 @@ static void take_row(struct unit *unit, const struct task_row *row)
         job->failures = unit->broke;
     if (unit->own > job->failures)
         job->failures = unit->own;
+    if (unit->pause > job->pauses)
+        job->pauses = unit->pause;
 }
 
 static void restore_unit(struct restore *restore, struct unit *unit);
@@ -68,10 +72,8 @@ static void restore_items(struct restore *restore, struct unit *unit)
         struct text path =
             arena_printf(&restore->core->scratch, "%.*s/%u", TEXT_ARG(unit->path), i);
         const struct task_row *row = find_row(restore, path);
-        if (!row)
-            break;
-        if (row->state == TASK_PENDING)
-            continue; /* a rerun leaves those that succeeded around it */
+        if (!row || row->state == TASK_PENDING)
+            continue; /* others have overtaken it: it waited for a process, or a rerun wants it */
         struct unit *item = each_item(unit, i);
         restore_unit(restore, item);
         each->succeeded += item->state == TASK_SUCCESS;
@@ -215,6 +217,14 @@ static void count_parts(struct restore *restore, struct unit *unit)
 
 /* ------------------------------------------------------------------------------------ going on */
 
+static void keep_paused(struct restore *restore, struct unit *unit)
+{
+    size_t at = restore->paused_count++;
+    restore->paused = arena_grow(&restore->core->scratch, restore->paused, at, at + 1,
+                                 &restore->paused_capacity, sizeof *restore->paused);
+    restore->paused[at] = unit;
+}
+
 static void go_on(struct restore *restore, struct unit *unit)
 {
     bool in_live_level = !unit->level || (!unit->level->ended && !unit->level->undoing);
@@ -240,8 +250,26 @@ static void go_on(struct restore *restore, struct unit *unit)
         return;
     }
     unit->resumes = true;
-    if (!unit->inner || unit->state == TASK_RETRYING)
+    if (unit->state == TASK_RETRYING)
+        keep_paused(restore, unit);
+    else if (!unit->inner)
         unit_push(unit);
+}
+
+static int compare_pauses(const void *a, const void *b)
+{
+    const struct unit *one = *(struct unit *const *)a, *other = *(struct unit *const *)b;
+    return (one->pause > other->pause) - (one->pause < other->pause);
+}
+
+/* Pauses begin anew, in the order in which they had begun. */
+static void go_on_pausing(struct restore *restore)
+{
+    if (restore->paused_count > 0)
+        qsort(restore->paused, restore->paused_count, sizeof *restore->paused, compare_pauses);
+    for (size_t i = 0; i < restore->paused_count; i++)
+        unit_push(restore->paused[i]);
+    restore->paused_count = 0;
 }
 
 static void settle(struct restore *restore, struct unit *unit)
@@ -255,24 +283,27 @@ static void begin(struct restore *restore, struct unit *root)
 {
     struct job *job = restore->job;
     job->restoring = true;
-    root->state = job->state == JOB_REVERTING ? TASK_REVERTING : TASK_RUNNING;
+    root->state = TASK_RUNNING;
     root->attempt = 1;
     root->started = true;
     restore_unit(restore, root);
     bool reverts_ran = root->reverts_ran;
+    /* Its row may be older than the state of the job, and a hand-over moved only that one. */
+    if (root->state == TASK_RUNNING || root->state == TASK_REVERTING)
+        root->state = job->state == JOB_REVERTING ? TASK_REVERTING : TASK_RUNNING;
     job->counting = true;
     count_parts(restore, root);
     if (unit_has_ended(root))
         root->reverts_ran = reverts_ran; /* the flows inside are judged no more */
     if (restore->broke)
-        job_halt(restore->core, job, FAIL_REVERT_ALL, restore->broke->failure,
-                 restore->broke->broke);
+        job_halt(restore->core, job, FAIL_REVERT_ALL, restore->broke->failure, FAILURE_LAST);
     job->counting = false;
     for (size_t i = 0; i < job->halt_count; i++) {
         if (!unit_has_ended(root) && root->state != TASK_RETRYING)
             job_halt(restore->core, job, job->verdict, job->halts[i].failure, job->halts[i].order);
     }
     go_on(restore, root);
+    go_on_pausing(restore);
     job->restoring = false;
 }
 
@@ -293,6 +324,7 @@ void restore_tree(struct core *core, struct job *job, struct task_row *rows, siz
             restore_unit(&restore, job->last);
             count_parts(&restore, job->last);
             go_on(&restore, job->last);
+            go_on_pausing(&restore);
         }
         progress_flow_ended(core, job,
                             root->state == TASK_SUCCESS ? JOB_SUCCESS

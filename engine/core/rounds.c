@@ -125,8 +125,10 @@ void rounds_cancel(struct core *core, struct unit *unit, const char *why, enum s
 {
     struct rounds *rounds = unit->rounds;
     rounds->cancelled = why;
-    struct unit *newest = rounds->list[rounds->count - 1];
-    if (!unit_has_ended(newest)) {
+    struct unit *newest = rounds->count ? rounds->list[rounds->count - 1] : NULL;
+    if (newest && newest->queued && newest->state == TASK_PENDING) {
+        progress_dequeue(core, newest); /* it only waits for a process, and does not start */
+    } else if (newest && !unit_has_ended(newest)) {
         unit_cancel(core, newest, why, stop);
         return;
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/alloc.h"
@@ -154,6 +155,11 @@ bool unit_has_ended(const struct unit *unit)
     return task_state_is_final((enum task_state)unit->state);
 }
 
+struct text unit_cause(const struct unit *unit)
+{
+    return unit->cause.data ? unit->cause : unit->failure;
+}
+
 /* -------------------------------------------------------------------------------------- moving */
 
 void unit_note(struct core *core, struct unit *unit)
@@ -172,7 +178,7 @@ static void move_job(struct core *core, struct unit *unit, enum task_state to, s
     else if (to == TASK_RUNNING && job->state == JOB_REVERTING)
         job_move(core, job, JOB_RUNNING, TEXT("retry"));
     bool has_last = job->flow->flow->finally && unit_has_ended(unit);
-    if (unit->attempt > 1 || unit->earlier.data || has_last)
+    if (unit->attempt > 1 || unit->earlier.data || has_last || to == TASK_REVERTING)
         unit_note(core, unit);
 }
 
@@ -195,6 +201,40 @@ void unit_move(struct core *core, struct unit *unit, enum task_state to, struct 
 
 /* ----------------------------------------------------------------------------------- work list */
 
+/* Among tasks of a level that become ready together the order is theirs in the flow, or the reverse
+ * when they are undone, in whatever order that was found out: so a takeover in between changes
+ * nothing. */
+static bool comes_before(const struct unit *unit, const struct unit *other)
+{
+    return unit->level->undoing ? unit->number > other->number : unit->number < other->number;
+}
+
+static bool is_ordered(const struct unit *unit)
+{
+    return unit->level && (unit->level->undoing || unit->state == TASK_PENDING);
+}
+
+/* The newest one takes its place. */
+static void put_in_order(struct job *job)
+{
+    size_t newest = job->work_count - 1, place = newest;
+    struct unit *unit = job->work[newest];
+    uint32_t others = unit->level->work - 1;
+    for (size_t at = newest; others > 0 && at-- > job->work_first;) {
+        const struct unit *other = job->work[at];
+        if (!other || other->level != unit->level)
+            continue;
+        others--;
+        if (!is_ordered(other))
+            continue;
+        if (!comes_before(unit, other))
+            break;
+        place = at;
+    }
+    memmove(&job->work[place + 1], &job->work[place], (newest - place) * sizeof *job->work);
+    job->work[place] = unit;
+}
+
 void unit_push(struct unit *unit)
 {
     struct job *job = unit->job;
@@ -208,6 +248,8 @@ void unit_push(struct unit *unit)
     job->work = arena_grow(&job->arena, job->work, job->work_count, job->work_count + 1,
                            &job->work_capacity, sizeof(struct unit *));
     job->work[job->work_count++] = unit;
+    if (is_ordered(unit))
+        put_in_order(job);
 }
 
 struct unit *unit_pop(struct job *job)

@@ -83,14 +83,17 @@ struct unit {
     int saved_state;     /* as the store has it */
     int32_t attempt;     /* of what has attempts; else 0 */
     struct text result;  /* JSON, in the job's arena */
-    struct text failure; /* JSON, of the last failed attempt, or none */
+    struct text failure; /* JSON, of the last failed attempt or revert, or none */
+    struct text cause; /* JSON, of its own failure once `failure` is that of its revert, or none */
     struct text earlier; /* JSON array of {value, failure} of the failed attempts, or none */
     int32_t revert_attempt;
-    bool revert_over; /* it failed, and another one follows */
-    uint32_t order;   /* number of its failure among the job's; 0: none */
-    uint32_t broke;   /* the same of the failure of its revert; 0: none */
-    uint32_t rerun;   /* number of the rerun that its key names, 0: none */
-    uint32_t own;     /* the same of a failure of its flow that is none of its tasks'; 0: none */
+    bool revert_over;   /* it failed, and another one follows */
+    bool revert_queued; /* its revert waits for a process slot */
+    uint32_t order;     /* number of its failure among the job's; 0: none */
+    uint32_t broke; /* the same of the failure of its revert, if that stopped the job; 0: none */
+    uint32_t rerun; /* number of the rerun that its key names, 0: none */
+    uint32_t pause; /* number of its newest pause between attempts among the job's; 0: none */
+    uint32_t own;   /* the same of a failure of its flow that is none of its tasks'; 0: none */
     enum skip_how how;
     bool undone;             /* what it did is undone, or there is nothing to undo */
     bool blocked;            /* what needed it could not be undone: it is left as it is */
@@ -107,6 +110,7 @@ struct unit {
                            * may start although its flow fails */
     bool started;         /* it was begun: an attempt, or its items or rounds */
     bool pending_failure; /* FAILURE, and somebody may still handle it */
+    bool counted;         /* its end stands in the joins of those that need it */
     bool active;          /* counted in level->active */
     bool in_work;         /* stands in the job's work */
 
@@ -123,6 +127,7 @@ struct unit {
     int64_t timeout_ms;       /* of this attempt; 0: none */
     int change;               /* its row in the open set; -1: none */
     bool queued;              /* waits for a process slot */
+    bool called;              /* its turn has come: it has one before whoever waits */
     struct unit *queue_prev, *queue_next;
     struct deadline due;   /* timeout of its attempt, retry delay, or pause between rounds */
     struct deadline limit; /* `deadline` */
@@ -167,6 +172,8 @@ struct unit *unit_outer(const struct unit *unit);
 /* No item or round is made of it: it has the attempts itself. */
 bool unit_has_attempts(const struct unit *unit);
 bool unit_has_ended(const struct unit *unit);
+/* Why it failed itself, whatever became of its revert. */
+struct text unit_cause(const struct unit *unit);
 void unit_move(struct core *core, struct unit *unit, enum task_state to, struct text detail);
 /* Its row is written with the next save because something in its notes changed. */
 void unit_note(struct core *core, struct unit *unit);
@@ -190,6 +197,8 @@ void level_activate(struct unit *unit, bool active);
 
 /* fail.c: failures that nobody handles, and what they stop */
 void level_judge(struct core *core, struct unit *failed);
+/* Judges the open ones again: who might have handled one may be unable to start now. */
+void level_judge_pending(struct core *core, struct level *level);
 void level_fail(struct core *core, struct level *level, struct text failure, uint32_t order);
 /* By a failure that is none of its tasks': it stands in the owner's row until the attempt ends. */
 void level_fail_itself(struct core *core, struct level *level, struct text failure);
@@ -198,6 +207,8 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
 /* The failure of a unit whose flow fails around it: it is not tried again. */
 bool unit_is_in_finally(const struct unit *unit);
 bool unit_is_doomed(const struct unit *unit);
+/* Comes after every failure: that of a revert is the job's only when no task's is. */
+#define FAILURE_LAST UINT32_MAX
 /* Outer levels are not asked: the job as a whole stops (FAIL_STOP) or is undone. */
 void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, struct text failure,
               uint32_t order);

@@ -135,6 +135,15 @@ void undo_succeeded(struct core *core, struct unit *unit, struct text detail)
     undo_unit_done(core, unit);
 }
 
+/* The first revert of the job that fails sets the undoing of the whole job off, unless that is
+ * under way or the job has ended. */
+static bool stops_job(const struct unit *unit)
+{
+    const struct level *outermost = unit->job->root->inner;
+    return !unit->job->broken && outermost && !outermost->undoing && !outermost->ended &&
+           !unit_is_in_finally(unit);
+}
+
 void undo_failed(struct core *core, struct unit *unit, struct text failure)
 {
     const struct flow_retry *retry = &unit->plan->revert->retry;
@@ -150,16 +159,19 @@ void undo_failed(struct core *core, struct unit *unit, struct text failure)
         undo_begins(core, unit);
         unit_move(core, unit, TASK_REVERTING, TEXT_NONE);
     }
+    bool stops = stops_job(unit);
+    if (unit->order > 0)
+        unit->cause = unit->failure;
     unit->failure = failure;
     unit->undone = true;
     unit->undo_failed = true;
-    unit->broke = ++job->failures;
-    unit_move(core, unit, TASK_REVERT_FAILURE, TEXT_NONE);
-    bool is_first = !job->broken;
+    if (stops)
+        unit->broke = ++job->failures;
     job->broken = true;
+    unit_move(core, unit, TASK_REVERT_FAILURE, TEXT_NONE);
+    if (stops)
+        job_halt(core, job, FAIL_REVERT_ALL, failure, FAILURE_LAST);
     undo_unit_done(core, unit);
-    if (is_first && job->root->inner && !job->root->inner->undoing)
-        job_halt(core, job, FAIL_REVERT_ALL, failure, unit->broke);
 }
 
 static void level_undone(struct core *core, struct level *level)

@@ -94,13 +94,15 @@ static bool prepare(struct sweep *sweep, struct text source, const struct crash_
     sweep->once = words.data && memmem(words.data, words.len, "once", 4);
     sweep->times = words.data && memmem(words.data, words.len, "times", 5);
     sweep->loose = words.data && memmem(words.data, words.len, "loose", 5);
-    sweep->loose |= options->loose;
+    bool narrow = words.data && memmem(words.data, words.len, "narrow", 6);
+    sweep->loose |= options->loose || narrow;
     good = complete_input(sweep, flow, source);
     flow_free(flow);
     sweep->plan = (struct stage_plan){.flow_name = TEXT("flow"),
                                       .flow_text = source,
                                       .input = buffer_text(&sweep->input),
                                       .seed = options->seed,
+                                      .processes = narrow ? 1 : 0,
                                       .rerun = remark(source, "# rerun: ")};
     if (!sweep->plan.rerun.data && options->rerun)
         sweep->plan.rerun = TEXT("{}");
