@@ -337,6 +337,7 @@ static void build_core(struct engine *engine, unsigned shard_count)
         .grace_ms = settings->grace_ms,
         .payload_max_bytes = (size_t)settings->payload_max_bytes,
         .job_max_bytes = (size_t)settings->job_max_bytes,
+        .lines = CORE_LINES_DEFAULT,
         .seed = entropy_seed(),
     };
     engine->core = core_new(&options);

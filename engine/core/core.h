@@ -22,6 +22,7 @@
 #define CORE_WINDOW_DEFAULT    200   /* cards a shard holds at the most by dealing */
 #define CORE_GRACE_DEFAULT_MS  10000 /* for orders: timeout, drain */
 #define CORE_JOB_BYTES_DEFAULT (256u << 20)
+#define CORE_LINES_DEFAULT     400 /* a save stays small */
 
 struct core_options {
     struct text engine;      /* its name */
@@ -34,6 +35,7 @@ struct core_options {
     int64_t grace_ms;         /* between SIGTERM and SIGKILL, and for steps to end when draining */
     size_t payload_max_bytes; /* of one result */
     size_t job_max_bytes;     /* of all a job's documents */
+    size_t lines;             /* of history in one save: what is left goes on with the next one */
     uint64_t seed;
 };
 

@@ -8,11 +8,10 @@
 
 #define CONCURRENCY_DEFAULT 10
 #define ITEMS_MAX           100000
-#define LINES_AT_ONCE       400 /* history lines of one save: it stays small */
 
-static bool is_full(const struct job *job)
+static bool is_full(const struct core *core, const struct job *job)
 {
-    return job->open->line_count >= LINES_AT_ONCE;
+    return job->open->line_count >= core->options.lines;
 }
 
 /* ------------------------------------------------------------------------------------- reading */
@@ -140,7 +139,7 @@ static void finish(struct core *core, struct unit *unit)
 static void skip_some(struct core *core, struct unit *unit)
 {
     struct each *each = unit->each;
-    while (each->next < each->count && !is_full(unit->job)) {
+    while (each->next < each->count && !is_full(core, unit->job)) {
         struct unit *item = next_item(unit);
         item->how = HOW_FAILED;
         unit_move(core, item, TASK_SKIPPED, TEXT("failed"));
@@ -155,7 +154,7 @@ void each_fill(struct core *core, struct unit *unit)
         return;
     each->filling = true;
     while (!each->stopped && each->active < each->concurrency && each->next < each->count &&
-           !job->handing_over && !is_full(job)) {
+           !job->handing_over && !is_full(core, job)) {
         struct unit *item = next_item(unit);
         each->active++;
         unit_start(core, item);
@@ -166,7 +165,8 @@ void each_fill(struct core *core, struct unit *unit)
     bool all_begun = each->next == each->count;
     if (all_begun && each->active == 0)
         finish(core, unit);
-    else if (!all_begun && is_full(job) && (each->stopped || each->active < each->concurrency))
+    else if (!all_begun && is_full(core, job) &&
+             (each->stopped || each->active < each->concurrency))
         unit_push(unit); /* goes on when this save is durable */
 }
 

@@ -6,8 +6,6 @@
 #include "base/timestamp.h"
 #include "engine/core/rerun.h"
 
-#define LINES_AT_ONCE 400 /* history lines of one save: it stays small */
-
 void job_move(struct core *core, struct job *job, enum job_state to, struct text detail)
 {
     const char *from = job_state_name((enum job_state)job->state);
@@ -180,7 +178,7 @@ void progress_advance(struct core *core, struct job *job)
     if (is_ending(job))
         return;
     struct unit *unit;
-    while (job->open->line_count < LINES_AT_ONCE && (unit = unit_pop(job))) {
+    while (job->open->line_count < core->options.lines && (unit = unit_pop(job))) {
         if (!job->handing_over) /* else it stays as it is for the next owner */
             consider(core, unit);
     }

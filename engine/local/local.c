@@ -142,6 +142,7 @@ static void build_core(struct local *local, const struct local_options *options)
         .grace_ms = options->grace_ms,
         .payload_max_bytes = PAYLOAD_MAX_BYTES,
         .job_max_bytes = CORE_JOB_BYTES_DEFAULT,
+        .lines = CORE_LINES_DEFAULT,
         .seed = options->seed,
     };
     local->core = core_new(&core);

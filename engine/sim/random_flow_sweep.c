@@ -7,7 +7,8 @@
 #include "engine/flow/flow.h"
 #include "engine/sim/stage_compare.h"
 
-#define PROCESSES_PLENTY 100000 /* no task waits for another's process */
+#define PROCESSES_PLENTY 100000  /* no task waits for another's process */
+#define LINES_PLENTY     1000000 /* a save is never cut into two */
 
 struct
 try {
@@ -223,14 +224,16 @@ static bool play_rerun(struct try *try)
     return play_plain(try);
 }
 
-/* With few slots for processes its tasks wait for each other. In which order is the engine's own, a
- * takeover begins it anew: the end may be another one. */
+/* With few slots for processes its tasks wait for each other, and its saves are cut after a few
+ * lines. What comes first then is the engine's own, a takeover begins it anew: the end may be
+ * another one. */
 static bool play_narrow(struct try *try)
 {
     struct stage_fault faults[3];
     struct stage_run run;
     size_t count = choose_faults(try, faults);
     try->plan.processes = 1 + (int)random_below(&try->random, 3);
+    try->plan.lines = 1 + random_below(&try->random, 30);
     stage_play(&try->plan, faults, count, &run);
     notice(try->counts, &run);
     bool good = stage_is_legal(&run, try->report) && !run.stuck;
@@ -254,6 +257,7 @@ bool flow_sweep_seed(uint64_t seed, const struct flow_options *options, struct f
                                    .flow_text = buffer_text(&try.flow.text),
                                    .input = TEXT("{}"),
                                    .processes = PROCESSES_PLENTY,
+                                   .lines = LINES_PLENTY,
                                    .seed = seed};
     counts->flows++;
     bool good = compiles(&try) && play_plain(&try) && play_rerun(&try);

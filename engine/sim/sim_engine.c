@@ -323,6 +323,7 @@ void sim_engine_start(struct sim_engine *engine)
         .grace_ms = config->grace_ms,
         .payload_max_bytes = PAYLOAD_MAX_BYTES,
         .job_max_bytes = CORE_JOB_BYTES_DEFAULT,
+        .lines = CORE_LINES_DEFAULT,
         .seed = random_next(&sim->world.random),
     };
     sim_fact(sim, "%.*s started", TEXT_ARG(engine->name));

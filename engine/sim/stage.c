@@ -54,6 +54,7 @@ static void begin_core(struct stage *stage)
         .window = CORE_WINDOW_DEFAULT,
         .payload_max_bytes = PAYLOAD_MAX_BYTES,
         .job_max_bytes = CORE_JOB_BYTES_DEFAULT,
+        .lines = stage->plan->lines > 0 ? stage->plan->lines : CORE_LINES_DEFAULT,
         .seed = stage->plan->seed,
     };
     stage->core = core_new(&options);

@@ -28,6 +28,7 @@ struct stage_plan {
     struct text input; /* JSON object, complete */
     uint64_t seed;     /* of the steps */
     int processes;     /* steps at once; 0: 64 */
+    size_t lines;      /* of history in one save; 0: as many as an engine writes */
     struct text rerun; /* none, or a JSON object: a job that ended FAILURE or REVERTED is made to
                         * run again once, with this as the data of its inbox row */
 };
