@@ -139,10 +139,8 @@ static bool calls_once(const struct stage_run *run, struct buffer *text)
 static void tell(struct sweep *sweep, const struct stage_fault *faults, size_t count,
                  const struct stage_run *run, const struct buffer *why)
 {
-    static const char *const kinds[] = {"lost save", "crash after save", "hand-over after save",
-                                        "hand-over during save"};
     for (size_t i = 0; i < count; i++)
-        buffer_printf(sweep->report, "%s %d%s", kinds[faults[i].kind], faults[i].save,
+        buffer_printf(sweep->report, "%s %d%s", stage_fault_name(faults[i].kind), faults[i].save,
                       i + 1 < count ? ", " : ":\n");
     buffer_add_text(sweep->report, buffer_text(why));
     buffer_add_string(sweep->report, "without:\n");

@@ -16,6 +16,7 @@ try {
     struct flow_counts *counts;
     struct buffer *report;
     struct random_flow flow;
+    struct flow *compiled;
     struct stage_plan plan;
     struct stage_run plain;
     struct random random;
@@ -61,6 +62,32 @@ static int depth_of(struct text path)
     return depth;
 }
 
+/* Whether what the path names, which ends in a number, is an item: a round of an item ends in two.
+ */
+static bool is_item(const struct flow *flow, struct text path)
+{
+    const struct flow_level *level = &flow->top;
+    const struct flow_task *task = NULL;
+    int numbers = 0;
+    while (path.len > 0) {
+        const char *slash = memchr(path.data, '/', path.len);
+        struct text name = {path.data, slash ? (size_t)(slash - path.data) : path.len};
+        if (task && name.data[0] >= '0' && name.data[0] <= '9') {
+            numbers++;
+        } else {
+            int64_t number = level ? flow_level_find(level, name) : -1;
+            if (number < 0)
+                return false; /* in `finally` */
+            task = &level->tasks[number];
+            level = task->nested;
+            numbers = 0;
+        }
+        size_t taken = name.len + (slash != NULL);
+        path = (struct text){path.data + taken, path.len - taken};
+    }
+    return task && numbers == 1 && task->foreach.present;
+}
+
 /* Items and rounds have a number for their last name. */
 static bool is_numbered(struct text path)
 {
@@ -69,9 +96,12 @@ static bool is_numbered(struct text path)
     return last >= '0' && last <= '9' && before == '/';
 }
 
-static void notice_task(uint64_t *rare, const struct stage_line *line, int claims)
+static void notice_task(const struct try *try, const struct stage_line *line, int claims)
 {
+    uint64_t *rare = try->counts->rare;
     struct text detail = line->detail;
+    bool is_numbered_revert = line->state == TASK_REVERTED && is_numbered(line->task);
+    bool is_items = is_numbered_revert && is_item(try->compiled, line->task);
     bool is_takeover = text_equal(detail, TEXT("takeover"));
     rare[RARE_REVERT_FAILURE] += line->state == TASK_REVERT_FAILURE;
     rare[RARE_NOT_UNDONE] += text_equal(detail, TEXT("not undone"));
@@ -80,8 +110,8 @@ static void notice_task(uint64_t *rare, const struct stage_line *line, int claim
     rare[RARE_SKIP_REACHED] += text_equal(detail, TEXT("skip"));
     rare[RARE_TAKEOVER_OF_REVERT] += is_takeover && line->state == TASK_REVERTING;
     rare[RARE_DEEP_REVERT] += line->state == TASK_REVERTED && depth_of(line->task) >= 4;
-    rare[RARE_ITEM_REVERTED] += line->state == TASK_REVERTED && is_numbered(line->task);
-    rare[RARE_ROUND_REVERTED] += line->state == TASK_REVERTED && is_numbered(line->task);
+    rare[RARE_ITEM_REVERTED] += is_items;
+    rare[RARE_ROUND_REVERTED] += is_numbered_revert && !is_items;
     rare[RARE_FINALLY_AFTER_CRASH] += claims > 1 && line->state == TASK_RUNNING && !is_takeover &&
                                       text_equal(line->task, TEXT("finally"));
     rare[RARE_DEADLINE] += text_equal(detail, TEXT("deadline"));
@@ -93,8 +123,9 @@ static void notice_task(uint64_t *rare, const struct stage_line *line, int claim
     rare[RARE_JOB_RETRY] += line->state == TASK_PENDING && depth_of(line->task) == 1;
 }
 
-static void notice(struct flow_counts *counts, const struct stage_run *run)
+static void notice(struct try *try, const struct stage_run *run)
 {
+    struct flow_counts *counts = try->counts;
     int claims = 0;
     bool failed = false;
     for (size_t i = 0; i < run->line_count; i++) {
@@ -104,7 +135,7 @@ static void notice(struct flow_counts *counts, const struct stage_run *run)
         counts->rare[RARE_CRASH_IN_UNDO] += is_claim && line->state == JOB_REVERTING;
         failed |= line->task.data && line->state == TASK_FAILURE;
         if (line->task.data)
-            notice_task(counts->rare, line, claims);
+            notice_task(try, line, claims);
     }
     counts->rare[RARE_RERUN] += (uint64_t)run->reruns;
     counts->rare[RARE_JOB_REVERTED] += run->state == JOB_REVERTED;
@@ -120,21 +151,19 @@ static void notice(struct flow_counts *counts, const struct stage_run *run)
 
 static bool compiles(struct try *try)
 {
-    struct flow *flow = NULL;
     struct flow_problems problems = {0};
     struct text source = buffer_text(&try->flow.text);
-    bool good = flow_compile(source, &flow, &problems) == 0;
+    bool good = flow_compile(source, &try->compiled, &problems) == 0;
     if (!good)
         flow_problems_print(&problems, source, "flow", false, try->report);
     flow_problems_done(&problems);
-    flow_free(flow);
     return good;
 }
 
 static bool play_plain(struct try *try)
 {
     stage_play(&try->plan, NULL, 0, &try->plain);
-    notice(try->counts, &try->plain);
+    notice(try, &try->plain);
     bool good = !try->plain.stuck && stage_is_legal(&try->plain, try->report);
     if (try->plain.stuck)
         buffer_printf(try->report, "without a crash: %s\n", try->plain.stuck);
@@ -145,13 +174,18 @@ static bool play_plain(struct try *try)
     return good;
 }
 
+static void count_faults(struct try *try, const struct stage_fault *faults,
+                         const struct stage_run *run)
+{
+    for (int i = 0; i < run->faults_met; i++)
+        try->counts->faults[faults[i].kind]++;
+}
+
 static void tell(struct try *try, const struct stage_fault *faults, size_t count,
                  const struct stage_run *run)
 {
-    static const char *const kinds[] = {"lost save", "crash after save", "hand-over after save",
-                                        "hand-over during save"};
     for (size_t i = 0; i < count; i++)
-        buffer_printf(try->report, "%s %d%s", kinds[faults[i].kind], faults[i].save,
+        buffer_printf(try->report, "%s %d%s", stage_fault_name(faults[i].kind), faults[i].save,
                       i + 1 < count ? ", " : "\n");
     buffer_add_text(try->report, buffer_text(&try->flow.text));
     buffer_printf(try->report, "rerun: %.*s\n", TEXT_ARG(try->plan.rerun));
@@ -179,7 +213,8 @@ static bool play_disturbed(struct try *try)
     struct stage_run run;
     size_t count = choose_faults(try, faults);
     stage_play(&try->plan, faults, count, &run);
-    notice(try->counts, &run);
+    notice(try, &run);
+    count_faults(try, faults, &run);
     bool good = stage_is_legal(&run, try->report);
     /* Limits of time begin anew after a crash: the end may be another one. */
     if (try->flow.has_times)
@@ -235,7 +270,8 @@ static bool play_narrow(struct try *try)
     try->plan.processes = 1 + (int)random_below(&try->random, 3);
     try->plan.lines = 1 + random_below(&try->random, 30);
     stage_play(&try->plan, faults, count, &run);
-    notice(try->counts, &run);
+    notice(try, &run);
+    count_faults(try, faults, &run);
     bool good = stage_is_legal(&run, try->report) && !run.stuck;
     if (run.stuck)
         buffer_printf(try->report, "with %d processes: %s\n", try->plan.processes, run.stuck);
@@ -268,6 +304,7 @@ bool flow_sweep_seed(uint64_t seed, const struct flow_options *options, struct f
     counts->failed += !good;
     stage_run_free(&try.plain);
     arena_done(&try.wishes);
+    flow_free(try.compiled);
     random_flow_done(&try.flow);
     return good;
 }

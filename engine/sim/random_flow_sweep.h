@@ -5,6 +5,7 @@
 #define ENGINE_SIM_RANDOM_FLOW_SWEEP_H
 
 #include "engine/sim/random_flow.h"
+#include "engine/sim/stage.h"
 
 /* What seldom happens, and must happen in a long sweep. */
 enum rare_state {
@@ -44,6 +45,7 @@ struct flow_counts {
     uint64_t flows, runs, saves, crashes, moves, failed;
     uint64_t uses[RANDOM_FEATURES];
     uint64_t rare[RARE_STATES];
+    uint64_t faults[STAGE_FAULTS]; /* met, by kind */
 };
 
 bool flow_sweep_seed(uint64_t seed, const struct flow_options *options, struct flow_counts *counts,

@@ -14,6 +14,17 @@
 #define QUIET_MAX    5000   /* ticks without a save: about so many seconds */
 #define POSTED_AT_US INT64_C(1700000000000000)
 
+const char *stage_fault_name(enum stage_fault_kind kind)
+{
+    static const char *const names[STAGE_FAULTS] = {
+        [STAGE_LOSE] = "lost save",
+        [STAGE_CRASH] = "crash after save",
+        [STAGE_HAND_OVER] = "hand-over after save",
+        [STAGE_HAND_OVER_EARLY] = "hand-over during save",
+    };
+    return names[kind];
+}
+
 struct core_event *stage_event(struct stage *stage, enum event_kind kind, uint64_t tag)
 {
     if (stage->event_count == stage->event_capacity) {

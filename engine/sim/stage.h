@@ -41,6 +41,8 @@ enum stage_fault_kind {
     STAGE_FAULTS,
 };
 
+const char *stage_fault_name(enum stage_fault_kind kind);
+
 struct stage_fault {
     enum stage_fault_kind kind;
     int save; /* number of the save in the whole run, from 1; faults come in this order */
