@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs that need tags are found whatever the board shows: Postgres has every one."""
-from cluster import flow_of, unique, until
+"""Who looks for jobs where: pools that the board does not show, engines without a free slot."""
+from cluster import Door, flow_of, unique, until
 
 
 def tagged(cluster, tag):
     return flow_of(runs_on=[tag], steps=[cluster.evidence.step("sleep", 5, name="a")])
 
 
-def add_engine(cluster, tag):
-    cluster.dev("engine", "add", "--name", tag, "--", "--tag", tag)
+def add_engine(cluster, tag, name=None, *options):
+    cluster.dev("engine", "add", "--name", name or tag, "--", "--tag", tag, *options)
     cluster.refresh()
+
+
+def waits_ms(cluster, jobs):
+    """From the post to the first claim, sorted."""
+    return sorted(1000 * float(seconds) for _, seconds in cluster.query(
+        "SELECT id, extract(epoch FROM started_at - posted_at) FROM jobs WHERE id = ANY(%s::uuid[])",
+        jobs))
 
 
 def test_posted_while_zookeeper_is_away(cluster):
@@ -35,3 +42,24 @@ def test_its_folder_is_deleted(cluster):
     cluster.await_all(jobs + plain, within_s=20)
     cluster.judge(*jobs, *plain)
     cluster.await_clean_board(10)
+
+
+def test_a_full_engine_beside_an_idle_one(cluster, report):
+    """It leaves its shards to the idle one, so that a job there does not wait for late work (1 to 2 s)."""
+    tag, door = unique("gpu"), Door(cluster)
+    add_engine(cluster, tag, f"{tag}-full", "--slots", 1)
+    held = cluster.post(flow_of(runs_on=[tag], steps=[cluster.evidence.step("until", door, name="a")]))
+    cluster.await_run(held, "a")
+    add_engine(cluster, tag, f"{tag}-idle")
+    until(lambda: len(cluster.children("division")) == len(cluster.children("engines")) - 1,
+          "the full engine to stand aside")
+    jobs = [cluster.post(tagged(cluster, tag)) for _ in range(24)]
+    cluster.await_all(jobs, within_s=20)
+    waits = waits_ms(cluster, jobs)
+    report(battery="full engine", p50_ms=waits[12], p75_ms=waits[18], max_ms=waits[-1])
+    assert waits[18] < 500, waits
+    door.open()
+    cluster.await_all([held])
+    until(lambda: len(cluster.children("division")) == len(cluster.children("engines")),
+          "the engine to come back")
+    cluster.judge(held, *jobs)

@@ -146,6 +146,11 @@ static size_t free_slots(const struct core *core, bool urgent)
     return used < slots ? slots - used : 0;
 }
 
+bool claim_is_full(const struct core *core)
+{
+    return free_slots(core, false) == 0;
+}
+
 /* The next card of a shard that is worth a look, NULL when there is none. */
 static const struct card *shard_head(struct core *core, struct shard *shard)
 {

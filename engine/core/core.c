@@ -24,6 +24,7 @@ struct core *core_new(const struct core_options *options)
     core->lease.doubt.kind = DUE_DOUBT;
     core->lease.over.kind = DUE_LEASE_OVER;
     core->divide_due.kind = DUE_DIVIDE;
+    core->full_due.kind = DUE_FULL;
     core->late_due.kind = DUE_LATE;
     core->audit_due.kind = DUE_AUDIT;
     core->seen_due.kind = DUE_SEEN;
@@ -222,6 +223,9 @@ static void on_due(struct core *core, struct deadline *due)
     case DUE_DIVIDE:
         division_take_part(core);
         break;
+    case DUE_FULL:
+        division_full_due(core);
+        break;
     case DUE_LATE:
         late_due_now(core);
         break;
@@ -358,6 +362,7 @@ void core_step(struct core *core, const struct core_event *event, struct effect_
     handlers[event->kind](core, event);
     progress_fill_queue(core);
     claim_fill(core);
+    division_weigh(core);
     save_flush(core);
     leave_when_empty(core);
     *ret_effects = (struct effect_list){core->effects, core->effect_count};

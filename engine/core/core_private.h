@@ -35,6 +35,7 @@ enum due_kind {
     DUE_DOUBT,      /* lease: T/2 without proof */
     DUE_LEASE_OVER, /* lease: 2T/3 without proof */
     DUE_DIVIDE,     /* join the division */
+    DUE_FULL,       /* no slot was free for long: leave it */
     DUE_LATE,       /* look for late work */
     DUE_AUDIT,      /* claim audit */
     DUE_SEEN,       /* write lease_seen */
@@ -256,8 +257,11 @@ struct core {
     struct lease lease;
     bool store_up;
     bool dividing;
+    bool is_aside;         /* out of the division because no slot is free */
+    int64_t aside_ms;      /* since when */
+    int64_t full_pause_ms; /* how long to be full before that */
     enum drain_state drain;
-    struct deadline divide_due, late_due, audit_due, seen_due, stranded_due, drain_due;
+    struct deadline divide_due, full_due, late_due, audit_due, seen_due, stranded_due, drain_due;
 
     struct arena member_arena; /* of `members` */
     struct member *members;
@@ -311,9 +315,13 @@ void division_update(struct core *core);
 void division_forget(struct core *core);
 /* Joins or leaves as the state of things demands. */
 void division_take_part(struct core *core);
+/* Watches whether slots are free: an engine that can take nothing leaves its shards to a peer. */
+void division_weigh(struct core *core);
+void division_full_due(struct core *core);
 bool division_is_alive(const struct core *core, const struct uuid *boot);
 struct pool_entry *division_pool(struct core *core, const struct pool *pool);
-bool division_is_mine(struct core *core, const struct pool *pool, uint16_t shard);
+/* Whether the shard is ours, or nobody's: no peer looks after it. */
+bool division_may_take(struct core *core, const struct pool *pool, uint16_t shard);
 
 /* shard.c */
 extern const struct machine sync_machine;
@@ -331,6 +339,8 @@ void shard_taken(struct core *core, struct shard *shard);
 /* claim.c */
 extern const struct machine hold_machine;
 void claim_fill(struct core *core);
+/* No slot is free for READY jobs. */
+bool claim_is_full(const struct core *core);
 /* Begins a claim of a row seen just now; false when it may not be claimed here and now. */
 bool claim_row(struct core *core, const struct job_row *row, bool urgent);
 void claim_rows(struct core *core, struct job *job, const struct core_event *event);

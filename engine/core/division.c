@@ -65,9 +65,10 @@ static bool is_ours(const struct core *core, const struct pool_entry *pool, uint
     return engine && uuid_equal(&engine->boot, &core->lease.boot);
 }
 
-bool division_is_mine(struct core *core, const struct pool *pool, uint16_t shard)
+bool division_may_take(struct core *core, const struct pool *pool, uint16_t shard)
 {
-    return shard_find(core, pool, shard) != NULL;
+    const struct pool_entry *entry = division_pool(core, pool);
+    return shard_find(core, pool, shard) || !entry || !shard_engine(core, entry, shard);
 }
 
 void division_update(struct core *core)
@@ -159,10 +160,57 @@ void division_forget(struct core *core)
 
 void division_take_part(struct core *core)
 {
-    bool may = core_may_begin(core) && !deadline_is_set(&core->divide_due);
+    bool may = core_may_begin(core) && !core->is_aside && !deadline_is_set(&core->divide_due);
     if (core->lease.state == LEASE_NONE || may == core->dividing)
         return;
     core->dividing = may;
     struct core_effect *effect = core_emit(core, EFFECT_DIVIDE);
     effect->u.flag = may;
+}
+
+/* ------------------------------------------------------------------------------ without a slot */
+
+/* An engine whose slots come free again and again gains nothing by leaving: each time it is back
+ * soon it has to be full for twice as long before it leaves again. */
+#define FULL_MIN_MS 100
+#define FULL_MAX_MS 30000
+#define CALM_MS     5000 /* out for so long: it was right to leave */
+
+/* Whom we would leave our shards to. Where nobody takes part, leaving helps nobody. */
+static bool has_peer(const struct core *core)
+{
+    for (size_t i = 0; i < core->member_count; i++) {
+        if (core->members[i].dividing && !uuid_equal(&core->members[i].boot, &core->lease.boot))
+            return true;
+    }
+    return false;
+}
+
+void division_weigh(struct core *core)
+{
+    if (core->full_pause_ms == 0)
+        core->full_pause_ms = FULL_MIN_MS;
+    if (claim_is_full(core)) {
+        if (core->dividing && !deadline_is_set(&core->full_due) && has_peer(core))
+            deadlines_set(&core->deadlines, &core->full_due, core->now_ms + core->full_pause_ms);
+        return;
+    }
+    deadlines_cancel(&core->deadlines, &core->full_due);
+    if (!core->is_aside)
+        return;
+    core->is_aside = false;
+    if (core->now_ms - core->aside_ms >= CALM_MS)
+        core->full_pause_ms = FULL_MIN_MS;
+    else if (core->full_pause_ms < FULL_MAX_MS)
+        core->full_pause_ms *= 2;
+    division_take_part(core);
+}
+
+void division_full_due(struct core *core)
+{
+    if (!core->dividing || !has_peer(core))
+        return;
+    core->is_aside = true;
+    core->aside_ms = core->now_ms;
+    division_take_part(core);
 }

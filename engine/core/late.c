@@ -147,7 +147,7 @@ static void take_rows(struct core *core, const struct core_event *event, bool on
 {
     for (size_t i = 0; i < event->u.rows.count; i++) {
         const struct job_row *row = &event->u.rows.list[i];
-        if (!only_mine || division_is_mine(core, &row->pool, row->shard))
+        if (!only_mine || division_may_take(core, &row->pool, row->shard))
             claim_row(core, row, row->state != JOB_READY);
     }
 }

@@ -120,6 +120,43 @@ static void two_cards_of_an_ended_job(void **state)
     scenario_done(sim);
 }
 
+static size_t held_by(struct sim *sim, int number)
+{
+    struct core_held held[32];
+    return core_held_jobs(sim->engines[number].core, held, 32);
+}
+
+/* A full engine leaves its shards to an idle peer: a job there does not wait for late work. */
+static void full_engine_beside_an_idle_one(void **state)
+{
+    struct sim *sim = scenario_new(2);
+    int slots = sim->config.slots;
+    sim_engine_kill(&sim->engines[0]);
+    sim->config.slots = 2;
+    sim_engine_start(&sim->engines[0]);
+    sim->config.slots = slots;
+    scenario_pass(sim, 10000);
+    while (held_by(sim, 0) < 2) {
+        scenario_post(sim, "  a: {run: [work, \"30000\", \"30000\", \"0\"]}\n");
+        scenario_pass(sim, 200);
+        assert_true(held_by(sim, 1) < 8);
+    }
+    scenario_pass(sim, 200);
+    for (int i = 0; i < 16; i++) {
+        struct sim_job *job = scenario_post(sim, "  a: {run: [work, \"50\", \"50\", \"0\"]}\n");
+        int64_t posted_ms = sim_now_ms(sim);
+        scenario_until(sim, is_stepping, job);
+        assert_in_range(sim_now_ms(sim) - posted_ms, 0, 100);
+        scenario_until(sim, is_final, job);
+    }
+    scenario_finish(sim);
+    scenario_pass(sim, 200);
+    struct sim_job *job = scenario_post(sim, ONE_STEP); /* it is back, or a peer has the shard */
+    scenario_until(sim, is_stepping, job);
+    scenario_finish(sim);
+    scenario_done(sim);
+}
+
 /* The rows are the record: without any card the job is still taken over. */
 static void all_cards_lost(void **state)
 {
@@ -172,15 +209,11 @@ static void board_away_for_a_moment(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_claims_at_once),
-        cmocka_unit_test(lock_of_unknown_outcome),
-        cmocka_unit_test(stale_listing),
-        cmocka_unit_test(late_multi_meets_a_peers_lock),
-        cmocka_unit_test(repair_beside_release),
-        cmocka_unit_test(all_cards_lost),
-        cmocka_unit_test(two_cards_of_an_ended_job),
-        cmocka_unit_test(cut_off_from_the_board),
-        cmocka_unit_test(board_away_for_a_moment),
+        cmocka_unit_test(two_claims_at_once),     cmocka_unit_test(lock_of_unknown_outcome),
+        cmocka_unit_test(stale_listing),          cmocka_unit_test(late_multi_meets_a_peers_lock),
+        cmocka_unit_test(repair_beside_release),  cmocka_unit_test(full_engine_beside_an_idle_one),
+        cmocka_unit_test(all_cards_lost),         cmocka_unit_test(two_cards_of_an_ended_job),
+        cmocka_unit_test(cut_off_from_the_board), cmocka_unit_test(board_away_for_a_moment),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
