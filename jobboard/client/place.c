@@ -38,7 +38,7 @@ static void try_to_place(struct jobboard *jobboard, struct post *post, int64_t n
         placed(jobboard, post, JOBBOARD_AWAY);
         return;
     }
-    switch (window_take(window, now_ms)) {
+    switch (window_take(window, post->card.priority, now_ms)) {
     case WINDOW_ROOM:
         post->asks_board = true;
         board_place(jobboard->board, &post->card, post->request.tags, post->request.tag_count,

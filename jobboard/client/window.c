@@ -22,15 +22,16 @@ struct window *window_of(struct window **windows, const struct pool *pool, uint1
     return window;
 }
 
-enum window_answer window_take(struct window *window, int64_t now_ms)
+enum window_answer window_take(struct window *window, uint8_t priority, int64_t now_ms)
 {
+    int64_t steps = PRIORITY_MAX - priority;
     if (window->is_counting)
         return WINDOW_WAIT;
     if (!window->counted_ms || now_ms - window->counted_ms >= WINDOW_FRESH_MS) {
         window->is_counting = true;
         return WINDOW_COUNT;
     }
-    if (window->room <= 0)
+    if (window->room + steps * WINDOW_STEP <= 0)
         return WINDOW_FULL;
     window->room--;
     return WINDOW_ROOM;
