@@ -311,6 +311,12 @@ static bool tags_are_sound(const struct pool *pool, const struct text *tags, siz
 void board_place(struct board *board, const struct card *card, const struct text *tags,
                  size_t tag_count, uint64_t tag)
 {
+    board_place_until(board, card, tags, tag_count, 0, tag);
+}
+
+void board_place_until(struct board *board, const struct card *card, const struct text *tags,
+                       size_t tag_count, int64_t until_ms, uint64_t tag)
+{
     struct request *request = request_new(board, REQUEST_PLACE, tag, card);
     if (!card_is_sound(board, card) || !tags_are_sound(&card->pool, tags, tag_count)) {
         refuse(board, request);
@@ -318,6 +324,7 @@ void board_place(struct board *board, const struct card *card, const struct text
     }
     request->tags = tag_count ? texts_copy(tags, tag_count) : NULL;
     request->tag_count = tag_count;
+    request->until_ms = until_ms;
     enqueue(board, request);
 }
 

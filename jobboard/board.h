@@ -124,6 +124,10 @@ void board_release(struct board *board, const struct uuid *boot, const struct ca
  * that has no folder yet. Also in client mode (boot NULL). OK · UNKNOWN · REFUSED · VOID. */
 void board_place(struct board *board, const struct card *card, const struct text *tags,
                  size_t tag_count, uint64_t tag);
+/* The same, but not sent after `until_ms`: VOID then. A card that comes late may meet its job's
+ * end, and nobody takes it away for a minute. */
+void board_place_until(struct board *board, const struct card *card, const struct text *tags,
+                       size_t tag_count, int64_t until_ms, uint64_t tag);
 /* Creates the folder of a pool, with its tags, so that every engine that has them divides its
  * shards. Not answered, and not tried again. */
 void board_show_pool(struct board *board, const struct pool *pool, const struct text *tags,

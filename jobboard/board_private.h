@@ -69,6 +69,7 @@ struct request {
     enum card_mode card_mode;
     struct text *tags; /* PLACE: one allocation with its texts, or NULL */
     size_t tag_count;
+    int64_t until_ms;  /* not sent after it; 0: whenever */
     unsigned failures; /* multis that failed with it in */
     unsigned flips;    /* of card_mode */
     unsigned folder_tries;

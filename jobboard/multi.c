@@ -313,6 +313,7 @@ static bool deletes_in_doubt(const struct board *board, const struct request *re
 static void fill_batch(struct board *board, struct batch *batch)
 {
     bool alone = false;
+    int64_t now_ms = clock_now_ms();
     while (board->batchable && !alone && batch->op_count + OPS_PER_REQUEST_MAX <= MULTI_OPS_MAX) {
         alone = goes_alone(board->batchable);
         if (alone && batch->count > 0)
@@ -320,6 +321,8 @@ static void fill_batch(struct board *board, struct batch *batch)
         struct request *request = take(board);
         if (deletes_in_doubt(board, request))
             locks_prove(board, request, true);
+        else if (request->until_ms && request->until_ms <= now_ms)
+            request_answer(board, request, BOARD_VOID);
         else
             add_request(batch, request);
     }

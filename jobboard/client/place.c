@@ -41,8 +41,8 @@ static void try_to_place(struct jobboard *jobboard, struct post *post, int64_t n
     switch (window_take(window, post->card.priority, now_ms)) {
     case WINDOW_ROOM:
         post->asks_board = true;
-        board_place(jobboard->board, &post->card, post->request.tags, post->request.tag_count,
-                    (uintptr_t)post);
+        board_place_until(jobboard->board, &post->card, post->request.tags, post->request.tag_count,
+                          post->deadline_ms, (uintptr_t)post);
         break;
     case WINDOW_FULL:
         placed(jobboard, post, JOBBOARD_WINDOW_FULL);

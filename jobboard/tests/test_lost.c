@@ -355,9 +355,41 @@ static void garbage_in_a_lock_is_not_ours(void **state)
     assert_true(lock_stands(world, &card));
 }
 
+/* What waited for a session for too long is not sent when there is one. */
+static void late_cards_are_not_placed(void **state)
+{
+    struct world *world = fresh(state);
+    desk_up(world, "e1", NULL);
+    struct desk *client = desk_open(world, NULL, NULL);
+    struct card late = card_nth(1, 3), early = card_nth(2, 3);
+    board_place_until(client->board, &late, NULL, 0, harness_now_ms() - 1, 1);
+    board_place_until(client->board, &early, NULL, 0, harness_now_ms() + LIMIT_MS, 2);
+    assert_int_equal(await_answer(world, client, 1), BOARD_VOID);
+    assert_int_equal(await_answer(world, client, 2), BOARD_OK);
+    assert_false(card_stands(world, &late));
+    assert_true(card_stands(world, &early));
+}
+
+/* Somebody deleted jobs/: who wants to put something there makes it again, and sees what comes. */
+static void deleted_folders_come_back(void **state)
+{
+    struct world *world = fresh(state);
+    struct desk *desk = desk_up(world, "e1", NULL);
+    struct text gpu[] = {TEXT("gpu")};
+    struct pool pool = placement_pool(gpu, 1);
+    assert_int_equal(eye_delete(world, tree_path(world, "jobs")), 0);
+    board_show_pool(desk->board, &pool, gpu, 1);
+    AWAIT(world, eye_exists(world, tree_path(world, "jobs"), NULL, NULL) == 0);
+    board_show_pool(desk->board, &pool, gpu, 1);
+    AWAIT(world, desk->pool_count == 1);
+    assert_string_equal(desk->pool_tag, "gpu");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(late_cards_are_not_placed, clean),
+        cmocka_unit_test_teardown(deleted_folders_come_back, clean),
         cmocka_unit_test_teardown(lost_lock_is_proven, clean),
         cmocka_unit_test_teardown(lost_consume_and_release_are_proven, clean),
         cmocka_unit_test_teardown(lost_place_is_unknown, clean),
