@@ -307,11 +307,7 @@ static void tell_outer(struct core *core, struct unit *unit)
         rounds_round_ended(core, unit);
         return;
     case UNIT_JOB:
-        progress_flow_ended(core, job,
-                            unit->state == TASK_SUCCESS ? JOB_SUCCESS
-                            : unit->reverts_ran && !unit->undo_failed && !job->broken
-                                ? JOB_REVERTED
-                                : JOB_FAILURE);
+        progress_flow_ended(core, job, job_state_after(unit));
         return;
     case UNIT_FINALLY:
         return; /* how it ends changes nothing; progress_advance sees it */
@@ -369,20 +365,11 @@ void attempt_succeeded(struct core *core, struct unit *unit, struct text result_
     unit_succeed(core, unit, result_json, note);
 }
 
-static struct text class_of(struct core *core, struct text failure)
-{
-    struct json *json = NULL;
-    if (json_parse(&core->scratch, failure, &json, NULL) != 0)
-        return TEXT_NONE;
-    const struct json *class = json_member(json, TEXT("class"));
-    return class && class->kind == JSON_STRING ? class->string : TEXT_NONE;
-}
-
 void attempt_failed(struct core *core, struct unit *unit, struct text failure,
                     struct text stderr_tail)
 {
     struct job *job = unit->job;
-    struct text class = class_of(core, failure);
+    struct text class = failure_class(core, failure);
     bool may_retry = !unit_is_doomed(unit) && !(unit->inner && unit->inner->no_retry);
     deadlines_cancel(&core->deadlines, &unit->due);
     job->open->records_step = true;

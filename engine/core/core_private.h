@@ -436,6 +436,8 @@ struct failure {
     struct text stderr_tail;
 };
 struct text failure_json(struct arena *arena, const struct failure *failure);
+/* The class that a failure document says; valid until the scratch memory is reset. */
+struct text failure_class(struct core *core, struct text failure);
 
 /* flows.c: the cache of compiled flows */
 /* NULL and a reason in `arena` when the text does not compile. */

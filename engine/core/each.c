@@ -213,6 +213,7 @@ void each_item_ended(struct core *core, struct unit *item)
             each_tell_first(core, item);
         if (each->fail_fast && !each->stopped)
             skip_waiting(core, item->parent);
+        item->parent->reverts_ran |= item->reverts_ran;
     }
     each_fill(core, item->parent);
 }

@@ -62,8 +62,11 @@ void level_judge(struct core *core, struct unit *failed)
     enum flow_on_failure verdict = failed->cancelled ? FAIL_REVERT : failed->plan->on_failure;
     failed->level->owner->reverts_ran |= failed->reverts_ran;
     level_fail(core, failed->level, unit_cause(failed), failed->order);
-    if (verdict == FAIL_STOP || verdict == FAIL_REVERT_ALL)
-        job_halt(core, failed->job, verdict, unit_cause(failed), failed->order);
+    if (verdict != FAIL_STOP && verdict != FAIL_REVERT_ALL)
+        return;
+    /* It is the job's failure, whatever is said about the levels in between. */
+    failed->job->root->reverts_ran |= failed->reverts_ran;
+    job_halt(core, failed->job, verdict, unit_cause(failed), failed->order);
 }
 
 static void remember(struct level *level, struct text failure, uint32_t order)
@@ -153,7 +156,7 @@ static void cancel_flow(struct core *core, struct unit *unit, const char *why,
 {
     struct level *level = unit->inner;
     level->no_retry = true;
-    unit->cancelled = stop == STOP_NONE;
+    unit->cancelled |= stop == STOP_NONE && !level->failing; /* else it fails with its own */
     if (!level->failing && unit->own == 0)
         level_fail_itself(core, level, cancelled_failure(core, unit, cancel_class(stop), why));
     else if (!level->failing)
@@ -240,6 +243,16 @@ void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, 
         level_fail(core, job->root->inner, failure, order);
         level_settle(core, job->root->inner);
     }
+}
+
+enum job_state job_state_after(const struct unit *root)
+{
+    const struct job *job = root->job;
+    if (root->state == TASK_SUCCESS)
+        return JOB_SUCCESS;
+    /* What was stopped stays as it is, also when a flow in it had undone itself before. */
+    bool reverted = root->reverts_ran && !root->undo_failed && !job->broken;
+    return reverted && job->verdict != FAIL_STOP ? JOB_REVERTED : JOB_FAILURE;
 }
 
 bool unit_is_in_finally(const struct unit *unit)

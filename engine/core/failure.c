@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
 #include "engine/core/core_private.h"
 
 static void add_text(struct buffer *json, const char *key, struct text value)
@@ -36,4 +37,13 @@ struct text failure_json(struct arena *arena, const struct failure *failure)
     struct text text = arena_text(arena, buffer_text(&json));
     buffer_done(&json);
     return text;
+}
+
+struct text failure_class(struct core *core, struct text failure)
+{
+    struct json *json = NULL;
+    if (json_parse(&core->scratch, failure, &json, NULL) != 0)
+        return TEXT_NONE;
+    const struct json *class = json_member(json, TEXT("class"));
+    return class && class->kind == JSON_STRING ? class->string : TEXT_NONE;
 }

@@ -155,8 +155,9 @@ static void end_failed(struct core *core, struct level *level)
     deadlines_cancel(&core->deadlines,
                      &level->owner->due); /* its timeout does not bound the undoing */
     bool is_outermost = level->owner->kind == UNIT_JOB;
-    bool undoes = is_outermost ? job->verdict != FAIL_STOP
-                               : job->verdict == FAIL_REVERT || unit_is_in_finally(level->owner);
+    bool asks_outward = job->verdict == FAIL_REVERT && !job->broken;
+    bool undoes =
+        is_outermost ? job->verdict != FAIL_STOP : asks_outward || unit_is_in_finally(level->owner);
     if (undoes || has_begun_undoing(level)) {
         undo_level(core, level, true);
         return;

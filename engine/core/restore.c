@@ -316,7 +316,6 @@ void restore_tree(struct core *core, struct job *job, struct task_row *rows, siz
     begin(&restore, root);
     const struct flow_task *last = job->flow->flow->finally;
     if (unit_has_ended(root)) {
-        bool reverted = root->reverts_ran && !job->broken;
         job->output = root->result;
         job->failure = root->failure;
         if (last) {
@@ -326,10 +325,7 @@ void restore_tree(struct core *core, struct job *job, struct task_row *rows, siz
             go_on(&restore, job->last);
             go_on_pausing(&restore);
         }
-        progress_flow_ended(core, job,
-                            root->state == TASK_SUCCESS ? JOB_SUCCESS
-                            : reverted                  ? JOB_REVERTED
-                                                        : JOB_FAILURE);
+        progress_flow_ended(core, job, job_state_after(root));
         if (job->last)
             settle(&restore, job->last);
     } else if (root->state == TASK_RETRYING) {

@@ -61,6 +61,14 @@ static bool read_limits(struct core *core, struct unit *unit, int64_t *ret_times
     return false;
 }
 
+static void fail_cancelled(struct core *core, struct unit *unit)
+{
+    const char *class = unit->expired ? "deadline" : "cancelled";
+    unit->cancelled = !unit->expired;
+    unit_fail(core, unit, cancelled_failure(core, unit, class, unit->rounds->cancelled),
+              text_of(class));
+}
+
 /* The newest round has succeeded, and it was not the last one. */
 static void after_round(struct core *core, struct unit *unit)
 {
@@ -72,6 +80,10 @@ static void after_round(struct core *core, struct unit *unit)
         fail_repeat(core, unit, times);
         return;
     }
+    if (rounds->cancelled) {
+        fail_cancelled(core, unit);
+        return;
+    }
     rounds->waiting = delay_ms > 0;
     if (rounds->waiting)
         deadlines_set(&core->deadlines, &unit->due, core->now_ms + delay_ms);
@@ -79,25 +91,17 @@ static void after_round(struct core *core, struct unit *unit)
         unit_push(unit);
 }
 
-static void fail_cancelled(struct core *core, struct unit *unit)
-{
-    const char *class = unit->expired ? "deadline" : "cancelled";
-    unit->cancelled = !unit->expired;
-    unit_fail(core, unit, cancelled_failure(core, unit, class, unit->rounds->cancelled),
-              text_of(class));
-}
-
 void rounds_round_ended(struct core *core, struct unit *round)
 {
     struct unit *unit = round->parent;
-    if (round->state == TASK_FAILURE)
-        unit_fail(core, unit, round->failure, TEXT("repeat"));
-    else if (is_reached(core, round))
+    if (round->state == TASK_FAILURE) {
+        unit->reverts_ran |= round->reverts_ran;
+        unit_fail(core, unit, round->failure, failure_class(core, round->failure));
+    } else if (is_reached(core, round)) {
         unit_succeed(core, unit, round->result, TEXT_NONE);
-    else if (unit->rounds->cancelled)
-        fail_cancelled(core, unit);
-    else
+    } else {
         after_round(core, unit);
+    }
 }
 
 void rounds_due(struct core *core, struct unit *unit)

@@ -207,6 +207,8 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
 /* The failure of a unit whose flow fails around it: it is not tried again. */
 bool unit_is_in_finally(const struct unit *unit);
 bool unit_is_doomed(const struct unit *unit);
+/* How the job ends when its outermost flow has ended so. */
+enum job_state job_state_after(const struct unit *root);
 /* Comes after every failure: that of a revert is the job's only when no task's is. */
 #define FAILURE_LAST UINT32_MAX
 /* Outer levels are not asked: the job as a whole stops (FAIL_STOP) or is undone. */

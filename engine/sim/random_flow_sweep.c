@@ -5,6 +5,7 @@
 
 #include "base/random.h"
 #include "engine/flow/flow.h"
+#include "engine/sim/reference.h"
 #include "engine/sim/stage_compare.h"
 
 #define PROCESSES_PLENTY 100000  /* no task waits for another's process */
@@ -160,6 +161,15 @@ static bool compiles(struct try *try)
     return good;
 }
 
+static bool agrees(struct try *try)
+{
+    int orders;
+    bool good = reference_agrees(&try->plan, &try->plain, &orders, try->report);
+    try->counts->judged++;
+    try->counts->ordered += orders > 1;
+    return good;
+}
+
 static bool play_plain(struct try *try)
 {
     stage_play(&try->plan, NULL, 0, &try->plain);
@@ -167,6 +177,8 @@ static bool play_plain(struct try *try)
     bool good = !try->plain.stuck && stage_is_legal(&try->plain, try->report);
     if (try->plain.stuck)
         buffer_printf(try->report, "without a crash: %s\n", try->plain.stuck);
+    else if (try->options->judge && !try->flow.has_times)
+        good &= agrees(try);
     if (!good || try->options->show) {
         buffer_add_text(try->report, buffer_text(&try->flow.text));
         stage_print(&try->plain, try->report);

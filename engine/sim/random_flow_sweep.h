@@ -38,11 +38,14 @@ const char *rare_state_name(enum rare_state state);
 struct flow_options {
     int crashes; /* disturbed runs a seed */
     bool rerun;  /* jobs that fail are made to run again, most of them */
+    bool judge;  /* the reference looks at what is undisturbed and has no limits of time */
     bool show;   /* report the undisturbed run in any case */
 };
 
 struct flow_counts {
     uint64_t flows, runs, saves, crashes, moves, failed;
+    uint64_t judged;  /* runs that the reference knows */
+    uint64_t ordered; /* of these, those whose order at one time had to be found */
     uint64_t uses[RANDOM_FEATURES];
     uint64_t rare[RARE_STATES];
     uint64_t faults[STAGE_FAULTS]; /* met, by kind */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* flow-sim: random flows, each undisturbed and with random crashes.
  *
- *   flow-sim --seeds A:B [--crashes N] [--rerun] [--rare] [--show]
+ *   flow-sim --seeds A:B [--crashes N] [--judge | --rerun] [--rare] [--show]
  *
  * Each flow is played undisturbed, then N times with crashes, and every fourth one with few process
- * slots and small saves. --rare: each rare state must be reached.
+ * slots and small saves. --judge: a second reading of the language (reference.h) judges the first.
+ * --rare: each rare state must be reached.
  *
  * Exit 0: each run was legal and each crash left no trace. Exit 1: one was not; the first ones are
  * printed with their flows. */
@@ -44,6 +45,8 @@ static void print_counts(const struct flow_counts *counts, double seconds)
     for (int i = 0; i < STAGE_FAULTS; i++)
         printf("%s %s %llu", i ? "," : "", stage_fault_name((enum stage_fault_kind)i),
                (unsigned long long)counts->faults[i]);
+    printf("\nreference: %llu runs judged, for %llu of them by another order of equal times",
+           (unsigned long long)counts->judged, (unsigned long long)counts->ordered);
     printf("\nreached:");
     for (int i = 0; i < RARE_STATES; i++)
         printf("%s %s %llu", i ? "," : "", rare_state_name((enum rare_state)i),
@@ -79,13 +82,16 @@ int main(int argc, char **argv)
             options.crashes = (int)strtol(argv[++i], NULL, 10);
         } else if (!strcmp(argv[i], "--rerun")) {
             options.rerun = true;
+        } else if (!strcmp(argv[i], "--judge")) {
+            options.judge = true;
         } else if (!strcmp(argv[i], "--show")) {
             options.show = true;
         } else if (!strcmp(argv[i], "--rare")) {
             all_rare = true;
         } else {
             fprintf(stderr,
-                    "usage: flow-sim [--seeds A:B] [--crashes N] [--rerun] [--rare] [--show]\n");
+                    "usage: flow-sim [--seeds A:B] [--crashes N] [--judge | --rerun] [--rare]"
+                    " [--show]\n");
             return 2;
         }
     }

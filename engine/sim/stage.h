@@ -97,6 +97,7 @@ void stage_run_free(struct stage_run *run);
 struct stage_script {
     bool fails, hangs, echoes;
     int64_t duration_ms;
+    uint64_t order;  /* who ends first of those that end at the same time: the lowest */
     struct text out; /* none: the default */
 };
 struct stage_script stage_read_script(struct text words, struct text name, int attempt,

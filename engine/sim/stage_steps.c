@@ -55,7 +55,7 @@ struct stage_script stage_read_script(struct text words, struct text name, int a
                                       uint64_t seed)
 {
     uint64_t hash = hash_of(name, seed);
-    struct stage_script script = {.duration_ms = 1 + (int64_t)(hash / 7 % 40)};
+    struct stage_script script = {.duration_ms = 1 + (int64_t)(hash / 7 % 40), .order = hash};
     size_t at = 0;
     while (at < words.len) {
         size_t from = at;
@@ -128,7 +128,7 @@ static struct stage_step new_step(struct stage *stage, const struct step_start *
         script.fails = run->reruns == 0;
     struct stage_step step = {.call = call,
                               .end_ms = stage->now_ms + script.duration_ms,
-                              .order = hash_of(name, stage->plan->seed),
+                              .order = script.order,
                               .fails = script.fails,
                               .hangs = script.hangs,
                               .is_http = start->url.data != NULL,
