@@ -29,7 +29,7 @@ static const struct option_row rows[] = {
      .kind = OPTION_TEXT,
      .argument = "JOB",
      .offset = offsetof(struct graph_options, job),
-     .help = "the flow of this job, with the states of its tasks; without FILE"},
+     .help = "mark the states of this job's tasks; without FILE its own flow is drawn"},
 };
 
 /* Compiles and draws; trouble is told. Returns an exit code. */
@@ -53,23 +53,23 @@ static int draw(const char *name, struct text source, const struct graph_states 
     return code ? EXIT_CODE_NO : EXIT_CODE_DONE;
 }
 
-static int graph_file(const char *file, bool mermaid)
+static int graph_file(const char *file, const struct graph_states *states, bool mermaid)
 {
     struct buffer source = {0};
     struct error error = {0};
-    struct graph_states states = {0};
     int exit;
     if (file_read(file, FLOW_TEXT_MAX_BYTES, &source, &error)) {
         error.code = ERR_INVALID;
         exit = cli_fail("flow graph", &error);
     } else {
-        exit = draw(file, buffer_text(&source), &states, mermaid);
+        exit = draw(file, buffer_text(&source), states, mermaid);
     }
     buffer_done(&source);
     return exit;
 }
 
-static int graph_job(struct jobboard *jobboard, const char *name, bool mermaid)
+/* `file`: what is drawn; NULL: the flow of the job. */
+static int graph_job(struct jobboard *jobboard, const char *name, const char *file, bool mermaid)
 {
     struct view_request request = {.kind = VIEW_SHOW};
     const struct view_answer *answer;
@@ -84,7 +84,7 @@ static int graph_job(struct jobboard *jobboard, const char *name, bool mermaid)
         graph_states_add(&states, job->tasks[i].row.path,
                          text_of(task_state_name(job->tasks[i].row.state)));
     graph_states_sort(&states);
-    exit = draw(name, job->flow_text, &states, mermaid);
+    exit = file ? graph_file(file, &states, mermaid) : draw(name, job->flow_text, &states, mermaid);
     graph_states_done(&states);
     return exit;
 }
@@ -94,17 +94,19 @@ static int graph(const struct options *options, const struct connection_options 
 {
     struct jobboard *jobboard;
     int exit;
-    if (!given->job == !options->operand_count || (given->dot && given->mermaid)) {
+    const char *file = options->operand_count ? options->operands[0] : NULL;
+    struct graph_states none = {0};
+    if ((!given->job && !file) || (given->dot && given->mermaid)) {
         fprintf(stderr, "jobboard flow graph: expected %s\n",
                 given->dot && given->mermaid ? "--dot or --mermaid, not both"
-                                             : "either FILE or --job JOB");
+                                             : "FILE, or --job JOB");
         return EXIT_CODE_USAGE;
     }
     if (!given->job)
-        return graph_file(options->operands[0], given->mermaid);
+        return graph_file(file, &none, given->mermaid);
     if (!session_open("flow graph", connection, true, &jobboard, &exit))
         return exit;
-    exit = graph_job(jobboard, given->job, given->mermaid);
+    exit = graph_job(jobboard, given->job, file, given->mermaid);
     jobboard_close(jobboard);
     return exit;
 }
@@ -120,7 +122,7 @@ int flow_graph(int argc, char **argv)
     };
     struct option_set set = {
         .program = "jobboard flow graph",
-        .arguments = "FILE | --job JOB",
+        .arguments = "[FILE] [--job JOB]",
         .story =
             "Draws a flow: a box for each task, a frame around each nested flow, an arrow from "
             "what\nis needed to what needs it. `-` is stdin. With --job the boxes have the "

@@ -79,6 +79,7 @@ DOCUMENTED = {
     "words": ("SUCCESS", {"number": "1.10", "big": 18446744073709551616,
                           "text": ["yes", "0777", "1:30", "~", "5"], "nothing": None}),
     "quotes": ("SUCCESS", None),
+    "phone-book": ("SUCCESS", 444),
 }
 # what needs something from outside has a test of its own
 OF_THEIR_OWN = {"http", "publish"}
@@ -232,3 +233,24 @@ def test_saga_with_a_service_that_is_down_for_a_moment():
         saga(service, "SUCCESS", ANY)
         keys = service.keys("POST", "hotels")
         assert len(keys) == 2 and keys[0] == keys[1]
+
+
+# --------------------------------------------------------- the table of deliberate differences
+
+def exists(name):
+    """Whether a test is there that docs/coming-from-taskflow.md names."""
+    kind, what = name.split(": ", 1)
+    if kind == "crash":
+        return (ROOT / "engine/sim/tests/flows" / (what + ".yaml")).exists()
+    if kind == "check":
+        return (ROOT / "engine/flow/tests/bad" / (what + ".yaml.err")).exists()
+    folder = "cluster-tests" if kind.startswith("cluster ") else "engine/local/tests"
+    text = (ROOT / folder / ("test_%s.py" % kind.split()[-1])).read_text()
+    return "def %s(" % what in text or '\n    "%s": (' % what in text
+
+
+def test_the_differences_name_their_tests():
+    text = (ROOT / "docs/coming-from-taskflow.md").read_text()
+    rows = re.findall(r"^\|.*\| ([^|]+) \|$", text[text.index("## What is different"):], re.M)[2:]
+    names = [name for row in rows if row != "–" for name in re.split(r", (?=[a-z_ ]+: )", row)]
+    assert len(rows) >= 30 and [name for name in names if not exists(name)] == []
