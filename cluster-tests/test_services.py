@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """ZooKeeper and Postgres fail, restart and stand still under load. Nothing is lost."""
+import os
+import re
+import signal
 import socket
 
 from cluster import boot_ns, flow_of, until
@@ -124,3 +127,28 @@ def test_serializable_by_default(cluster):
     finally:
         cluster.query("ALTER SYSTEM RESET default_transaction_isolation")
         cluster.query("SELECT pg_reload_conf()")
+
+
+def test_zookeeper_lost_everything_while_postgres_takes_no_connection(cluster):
+    """The board is made anew once no engine can have it elsewhere. Whether that is so only Postgres
+    knows, and the engine does not hold its breath for the answer."""
+    first, postmaster = cluster.base[0], cluster.services()["postgres"]["pid"]
+    mark = len(cluster.log(first))
+    for name in cluster.base:
+        cluster.kill(name)
+    jobs = cluster.post(four_steps(cluster, ms=5), "--count", 10)
+    zk = cluster.zookeeper()
+    zk.retry(zk.delete, cluster.board(), recursive=True)
+    for name in cluster.base:
+        cluster.start(name)
+    cluster.await_log(first, mark, "event=root_missing", 20)
+    os.kill(postmaster, signal.SIGSTOP)
+    begun = boot_ns()
+    try:
+        until(lambda: boot_ns() - begun > 3e9, "three seconds")
+    finally:
+        os.kill(postmaster, signal.SIGCONT)
+    cluster.await_started()
+    through(cluster, jobs)
+    turns = re.findall(r"event=slow_turn ms=(\d+)", cluster.log(first)[mark:])
+    assert max(map(int, turns), default=0) < 1000, turns

@@ -42,7 +42,9 @@ struct engine {
     int signal_fd;
     int signals;         /* SIGTERM or SIGINT received */
     int signals_told;    /* of them, told to the core */
-    int64_t root_due_ms; /* when to judge a missing root; -1: it is there */
+    bool root_missing;   /* no session since the board told so */
+    bool root_asked;     /* Postgres owes an answer about it */
+    int64_t root_due_ms; /* when to ask; -1: no need */
     int64_t slow_ms;     /* longest round that was logged */
     bool ready;          /* event=ready was logged */
     bool done;
@@ -117,22 +119,30 @@ static void step(struct engine *engine, struct core_event *event)
 /* ------------------------------------------------------------------------------ board's root */
 
 /* A missing root is made again only when no engine can have a board elsewhere: a wrong address must
- * not make a second one. There is no session here, so nothing is held up by asking. */
-static void judge_root(struct engine *engine, int64_t now_ms)
+ * not make a second one. Postgres knows; it is asked like for everything else, since jobs of the
+ * last session may still be dying here. */
+static void ask_about_root(struct engine *engine)
 {
-    engine->root_due_ms = now_ms + ROOT_PAUSE_MS;
-    struct board_row row;
-    struct error error = {0};
-    if (storage_read_board(&engine->storage_options, &row, &error) != 0) {
-        log_line(LOG_WARN, "root_missing", "%s", error.text);
-        return;
-    }
+    engine->root_due_ms = -1;
+    engine->root_asked = true;
+    storage_read_lease(engine->storage, 0);
+}
+
+static void judge_root(struct engine *engine, const struct storage_answer *answer)
+{
+    int64_t age_ms = answer->u.lease.age_ms;
     int64_t pause_ms = 2 * engine->settings->session_timeout_ms + ROOT_MARGIN_MS;
-    if (row.lease_seen_age_ms >= 0 && row.lease_seen_age_ms < pause_ms) {
+    engine->root_asked = false;
+    if (!engine->root_missing)
+        return;
+    engine->root_due_ms = clock_now_ms() + ROOT_PAUSE_MS;
+    if (answer->u.lease.code != 0)
+        return;
+    if (age_ms >= 0 && age_ms < pause_ms) {
         log_line(LOG_WARN, "root_missing",
                  "the board is not in this ZooKeeper, but an engine worked on it %lld ms ago: "
                  "waiting; is the address right?",
-                 (long long)row.lease_seen_age_ms);
+                 (long long)age_ms);
         return;
     }
     log_line(LOG_INFO, "root_created", "the board %s is made", engine->settings->board);
@@ -147,8 +157,9 @@ static bool pull_board(struct engine *engine, int64_t now_ms)
     struct board_event from;
     if (!board_next(engine->board, &from))
         return false;
-    if (from.kind == BOARD_ROOT_MISSING) {
-        engine->root_due_ms = now_ms;
+    if (from.kind == BOARD_ROOT_MISSING || from.kind == BOARD_SESSION_BEGAN) {
+        engine->root_missing = from.kind == BOARD_ROOT_MISSING;
+        engine->root_due_ms = engine->root_missing && !engine->root_asked ? now_ms : -1;
     } else if (from.kind == BOARD_TROUBLE) {
         log_begin(LOG_WARN, "zookeeper");
         log_text("text", from.text);
@@ -172,6 +183,8 @@ static bool pull_storage(struct engine *engine)
             log_text("text", from.text);
         log_end();
     }
+    if (from.kind == STORAGE_LEASE)
+        judge_root(engine, &from);
     struct core_event event;
     if (storage_adapter_translate(&from, &event))
         step(engine, &event);
@@ -241,7 +254,7 @@ static bool turn(void *context, int64_t now_ms)
         did = true;
     }
     if (engine->root_due_ms >= 0 && engine->root_due_ms <= now_ms)
-        judge_root(engine, now_ms);
+        ask_about_root(engine);
     int64_t deadline_ms = core_deadline_ms(engine->core);
     if (deadline_ms >= 0 && deadline_ms <= clock_now_ms() && !engine->done) {
         step(engine, &(struct core_event){.kind = EVENT_TICK});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small writes about the engine itself, which nobody waits for. */
+/* Small writes about the engine itself, which nobody waits for, and when an engine wrote last. */
 #include "base/check.h"
 #include "storage/storage_private.h"
 
@@ -13,6 +13,12 @@ static const struct statement boot_statement = {
 
 static const struct statement lease_statement = {"lease", "",
                                                  "UPDATE board SET lease_seen = clock_timestamp()"};
+
+static const struct statement lease_age_statement = {
+    "lease_age", "",
+    "SELECT CASE WHEN lease_seen IS NULL THEN -1 ELSE"
+    " greatest(0, (extract(epoch FROM clock_timestamp() - lease_seen) * 1000)::bigint) END"
+    " FROM board"};
 
 static void boot_bind(struct params *params, struct item *const *items, size_t count)
 {
@@ -47,6 +53,44 @@ static void not_answered(struct storage *storage, struct item *item, enum failur
                          struct text text)
 {
 }
+
+static void answer_lease(struct storage *storage, const struct item *item, int code, int64_t age_ms)
+{
+    struct answer *answer = answer_new(storage, STORAGE_LEASE, item->tag);
+    answer->body.u.lease.code = code;
+    answer->body.u.lease.age_ms = age_ms;
+}
+
+static void lease_age_decode(struct storage *storage, struct batch *batch, const PGresult *result)
+{
+    bool ok = PQntuples(result) == 1;
+    int64_t age_ms = ok ? field_int(result, 0, 0, &ok) : 0;
+    answer_lease(storage, batch->items[0], ok ? 0 : ERR_INVALID, age_ms);
+}
+
+static void lease_age_unknown(struct storage *storage, struct item *item)
+{
+    answer_lease(storage, item, ERR_UNKNOWN, 0);
+}
+
+static void lease_age_failed(struct storage *storage, struct item *item, enum failure_kind kind,
+                             struct text text)
+{
+    answer_lease(storage, item, ERR_UNKNOWN, 0);
+}
+
+const struct lane_type lane_lease_age = {
+    .name = "lease_age",
+    .link = LINK_READ,
+    .count = COUNT_OTHER,
+    .rows_max = 1,
+    .batches_max = 1,
+    .statement = &lease_age_statement,
+    .bind = nothing_to_bind,
+    .decode = lease_age_decode,
+    .unknown = lease_age_unknown,
+    .failed = lease_age_failed,
+};
 
 const struct lane_type lane_boot = {
     .name = "boot",
@@ -89,4 +133,11 @@ void storage_lease_seen(struct storage *storage)
 {
     if (!storage->lanes[LANE_LEASE].first)
         lane_add(storage, LANE_LEASE, item_new());
+}
+
+void storage_read_lease(struct storage *storage, uint64_t tag)
+{
+    struct item *item = item_new();
+    item->tag = tag;
+    lane_add(storage, LANE_LEASE_AGE, item);
 }

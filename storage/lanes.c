@@ -14,9 +14,10 @@ const struct lane_type *const lane_types[LANES] = {
     [LANE_SAVE_WAIT] = &lane_save_wait, [LANE_INBOX_WAIT] = &lane_inbox_wait,
     [LANE_ROWS] = &lane_rows,           [LANE_SHARD_ROWS] = &lane_shard_rows,
     [LANE_LATE_ROWS] = &lane_late_rows, [LANE_OWNED_ROWS] = &lane_owned_rows,
-    [LANE_VIEW] = &lane_view,           [LANE_BOOT] = &lane_boot,
-    [LANE_LEASE] = &lane_lease,         [LANE_BLOCKERS] = &lane_blockers,
-    [LANE_NOTIFY] = &lane_notify,       [LANE_LISTEN] = &lane_listen,
+    [LANE_LEASE_AGE] = &lane_lease_age, [LANE_VIEW] = &lane_view,
+    [LANE_BOOT] = &lane_boot,           [LANE_LEASE] = &lane_lease,
+    [LANE_BLOCKERS] = &lane_blockers,   [LANE_NOTIFY] = &lane_notify,
+    [LANE_LISTEN] = &lane_listen,
 };
 
 struct item *item_new(void)

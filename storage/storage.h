@@ -186,6 +186,9 @@ void storage_late_rows(struct storage *storage, const struct late_query *query, 
  * the claim audit. */
 void storage_owned_rows(struct storage *storage, const struct uuid *boot, uint64_t tag);
 
+/* How long ago an engine with a good lease wrote lease_seen. */
+void storage_read_lease(struct storage *storage, uint64_t tag);
+
 /* --------------------------------------------------------------------------------------- answers
  */
 
@@ -198,6 +201,7 @@ enum storage_answer_kind {
     STORAGE_LOADED,
     STORAGE_SAVED,
     STORAGE_ROWS,   /* of rows, shard_rows, late_rows, owned_rows */
+    STORAGE_LEASE,  /* of storage_read_lease */
     STORAGE_NOTICE, /* jobs that moved (after storage_listen) */
     STORAGE_VIEW,   /* of storage_view: see storage/views.h */
 };
@@ -221,6 +225,10 @@ struct storage_answer {
             const struct job_row *rows;
             size_t count;
         } rows;
+        struct {
+            int code;       /* 0, or no answer: ask again */
+            int64_t age_ms; /* -1: never */
+        } lease;
         struct {
             const struct uuid *jobs;
             size_t count; /* 0: look at everything */

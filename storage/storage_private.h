@@ -41,6 +41,7 @@ enum lane_index {
     LANE_SHARD_ROWS,
     LANE_LATE_ROWS,
     LANE_OWNED_ROWS,
+    LANE_LEASE_AGE,
     LANE_VIEW,
     LANE_BOOT, /* from here on nothing is answered */
     LANE_LEASE,
@@ -222,6 +223,7 @@ extern const struct lane_type lane_view;
 
 extern const struct lane_type lane_post, lane_look, lane_inbox, lane_inbox_look, lane_inbox_wait,
     lane_claim, lane_claim_wait, lane_load, lane_save, lane_save_wait, lane_rows, lane_shard_rows,
-    lane_late_rows, lane_owned_rows, lane_boot, lane_lease, lane_blockers, lane_notify, lane_listen;
+    lane_late_rows, lane_owned_rows, lane_lease_age, lane_boot, lane_lease, lane_blockers,
+    lane_notify, lane_listen;
 
 #endif

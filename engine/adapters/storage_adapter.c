@@ -78,6 +78,7 @@ bool storage_adapter_translate(const struct storage_answer *from, struct core_ev
         return true;
     case STORAGE_POSTED:
     case STORAGE_INBOXED:
+    case STORAGE_LEASE:
     case STORAGE_NOTICE:
     case STORAGE_VIEW:
         return false;

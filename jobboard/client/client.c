@@ -273,6 +273,7 @@ static bool store_answered(struct jobboard *jobboard, const struct storage_answe
     case STORAGE_VIEW:
         return view_came(jobboard, answer);
     case STORAGE_INBOXED:
+    case STORAGE_LEASE:
         rerun_answered(jobboard, (struct post *)(uintptr_t)answer->tag, &answer->u.inbox);
         break;
     case STORAGE_CLAIMED:

@@ -63,6 +63,16 @@ static void many_migrations_at_once_are_one(void **state)
     assert_int_equal(stage_number(stage->raw, "SELECT count(*) FROM board"), 1);
 }
 
+static int64_t lease_age_ms(struct stage *stage, struct storage *store)
+{
+    struct storage_answer answer;
+    storage_read_lease(store, ++stage->last_tag);
+    stage_await(stage, store, stage->last_tag, &answer);
+    assert_int_equal(answer.kind, STORAGE_LEASE);
+    assert_int_equal(answer.u.lease.code, 0);
+    return answer.u.lease.age_ms;
+}
+
 static void the_board_row_ties_the_schema_to_a_board(void **state)
 {
     struct stage *stage = *state;
@@ -72,10 +82,12 @@ static void the_board_row_ties_the_schema_to_a_board(void **state)
     assert_int_equal(board.shard_count, SHARDS_DEFAULT);
     assert_int_equal(board.lease_seen_age_ms, -1);
     struct storage *store = stage_store(stage, "a");
+    assert_true(lease_age_ms(stage, store) == -1);
     storage_lease_seen(store);
     stage_until(stage, "SELECT lease_seen IS NOT NULL FROM board");
     assert_int_equal(read_board(stage, &board), 0);
     assert_true(board.lease_seen_age_ms >= 0 && board.lease_seen_age_ms < 60000);
+    assert_in_range(lease_age_ms(stage, store), 0, 60000);
 }
 
 /* A store that cannot come up says why, and comes up when the reason is gone. */

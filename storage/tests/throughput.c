@@ -93,6 +93,7 @@ static void take(struct run *run, const struct storage_answer *answer)
     case STORAGE_DOWN:
     case STORAGE_INBOXED:
     case STORAGE_ROWS:
+    case STORAGE_LEASE:
     case STORAGE_NOTICE:
     case STORAGE_VIEW:
         return;
