@@ -57,7 +57,7 @@ static void reset(struct core *core, struct unit *unit)
     unit->rerun = 0; /* the attempts of its flow tell its runs apart */
     unit->how = HOW_NONE;
     unit->halted = STOP_NONE;
-    unit->cancelled = unit->escape = false;
+    unit->cancelled = unit->halts = unit->escape = false;
     unit->undone = unit->blocked = unit->reverts_ran = unit->undo_failed = false;
     unit_move(core, unit, TASK_PENDING, TEXT_NONE);
 }

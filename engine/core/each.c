@@ -121,7 +121,7 @@ static void finish(struct core *core, struct unit *unit)
         unit_succeed(core, unit, TEXT_NONE, TEXT_NONE);
         return;
     }
-    if (each->cancelled && (each->failed == 0 || unit->expired)) {
+    if (each->cancelled && (each->failed == each->failed_with_it || unit->expired)) {
         const char *class = unit->expired ? "deadline" : "cancelled";
         unit->cancelled = !unit->expired;
         unit_fail(core, unit, cancelled_failure(core, unit, class, each->cancelled),
@@ -213,6 +213,7 @@ void each_item_ended(struct core *core, struct unit *item)
             each_tell_first(core, item);
         if (each->fail_fast && !each->stopped)
             skip_waiting(core, item->parent);
+        each->failed_with_it += item->cancelled;
         item->parent->reverts_ran |= item->reverts_ran;
     }
     each_fill(core, item->parent);

@@ -52,6 +52,16 @@ static void set_pending(struct unit *unit, bool pending)
     unit->level->pending_failures += pending ? 1 : UINT32_MAX;
 }
 
+/* It is the job's failure: no level further out is asked, whatever is said there. */
+static void take_over_job(struct core *core, struct unit *failed, enum flow_on_failure verdict)
+{
+    failed->job->root->reverts_ran |= failed->reverts_ran;
+    for (struct unit *outer = failed->level->owner; outer; outer = unit_outer(outer))
+        outer->halts = true;
+    level_fail(core, failed->level, unit_cause(failed), failed->order);
+    job_halt(core, failed->job, verdict, unit_cause(failed), failed->order);
+}
+
 void level_judge(struct core *core, struct unit *failed)
 {
     enum handled handled =
@@ -59,14 +69,13 @@ void level_judge(struct core *core, struct unit *failed)
     set_pending(failed, handled == HANDLED_MAYBE);
     if (handled != HANDLED_NOT)
         return;
-    enum flow_on_failure verdict = failed->cancelled ? FAIL_REVERT : failed->plan->on_failure;
+    bool is_asked = !failed->cancelled && !failed->halts;
+    enum flow_on_failure verdict = is_asked ? failed->plan->on_failure : FAIL_REVERT;
     failed->level->owner->reverts_ran |= failed->reverts_ran;
-    level_fail(core, failed->level, unit_cause(failed), failed->order);
-    if (verdict != FAIL_STOP && verdict != FAIL_REVERT_ALL)
-        return;
-    /* It is the job's failure, whatever is said about the levels in between. */
-    failed->job->root->reverts_ran |= failed->reverts_ran;
-    job_halt(core, failed->job, verdict, unit_cause(failed), failed->order);
+    if (verdict == FAIL_STOP || verdict == FAIL_REVERT_ALL)
+        take_over_job(core, failed, verdict);
+    else
+        level_fail(core, failed->level, unit_cause(failed), failed->order);
 }
 
 static void remember(struct level *level, struct text failure, uint32_t order)
@@ -265,6 +274,8 @@ bool unit_is_in_finally(const struct unit *unit)
 bool unit_is_doomed(const struct unit *unit)
 {
     const struct job *job = unit->job;
+    if (unit->undo_failed)
+        return true; /* in `finally`, too: what could not be undone is not built on */
     if (unit->kind == UNIT_JOB)
         return job->verdict != FAIL_REVERT || job->broken || unit->expired;
     const struct unit *task = unit;

@@ -181,10 +181,12 @@ void join_pass_over(struct core *core, struct unit *unit)
 {
     enum flow_skip reach = unit->plan->skip;
     skip(core, unit, HOW_IF, "if");
+    unit->level->active++; /* it does not settle before what needs the unit is decided */
     if (reach != SKIP_TASK)
         skip_dependents(core, unit, reach != SKIP_NEIGHBORS);
     for (struct unit *outer = task_around(unit); reach == SKIP_ALL && outer->level;
          outer = task_around(outer))
         skip_dependents(core, outer, true);
+    unit->level->active--;
     level_unit_ended(core, unit);
 }

@@ -150,6 +150,11 @@ static void end_failed(struct core *core, struct level *level)
     struct job *job = level->owner->job;
     skip_rest(core, level);
     level_judge_pending(core, level);
+    /* A failure from before its flow failed around it, that somebody might have handled. */
+    if (level->owner->cancelled && level->failure_order < level->owner->own) {
+        level->owner->cancelled = false;
+        unit_note(core, level->owner);
+    }
     stop_job(core, level);
     level->ended = true;
     deadlines_cancel(&core->deadlines,

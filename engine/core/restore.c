@@ -78,6 +78,7 @@ static void restore_items(struct restore *restore, struct unit *unit)
         restore_unit(restore, item);
         each->succeeded += item->state == TASK_SUCCESS;
         each->failed += item->state == TASK_FAILURE;
+        each->failed_with_it += item->state == TASK_FAILURE && item->cancelled;
         /* While its foreach runs, an item that is REVERTING undoes itself. */
         each->active +=
             !unit_has_ended(item) && (item->state != TASK_REVERTING || unit->state == TASK_RUNNING);

@@ -96,6 +96,7 @@ void rounds_round_ended(struct core *core, struct unit *round)
     struct unit *unit = round->parent;
     if (round->state == TASK_FAILURE) {
         unit->reverts_ran |= round->reverts_ran;
+        unit->cancelled = round->cancelled;
         unit_fail(core, unit, round->failure, failure_class(core, round->failure));
     } else if (is_reached(core, round)) {
         unit_succeed(core, unit, round->result, TEXT_NONE);

@@ -50,6 +50,7 @@ struct each {
     uint32_t next;   /* the first one not started */
     uint32_t active; /* started and not ended */
     uint32_t succeeded, failed;
+    uint32_t failed_with_it; /* of the failed ones, those that only failed with the flow around */
     uint32_t concurrency;
     uint32_t enough; /* how many must succeed */
     bool is_object;
@@ -99,6 +100,7 @@ struct unit {
     bool blocked;            /* what needed it could not be undone: it is left as it is */
     bool reverts_ran;        /* a revert ran in its newest undoing, or in a part of it */
     bool undo_failed;        /* a revert of it, or of a part of it, failed */
+    bool halts;              /* a failure in it decided about the job: its own asks nobody */
     bool cancelled;          /* its failure is not its own: the flow around it fails */
     bool expired;            /* its `deadline` passed: it is not tried again */
     enum stop_reason halted; /* its time is over, and what runs in it was told to stop */

@@ -164,10 +164,11 @@ static bool compiles(struct try *try)
 static bool agrees(struct try *try)
 {
     int orders;
-    bool good = reference_agrees(&try->plan, &try->plain, &orders, try->report);
+    enum reference_verdict verdict = reference_judge(&try->plan, &try->plain, &orders, try->report);
     try->counts->judged++;
-    try->counts->ordered += orders > 1;
-    return good;
+    try->counts->ordered += orders > 1 && verdict == REFERENCE_AGREES;
+    try->counts->undecided += verdict == REFERENCE_UNDECIDED;
+    return verdict != REFERENCE_DISAGREES;
 }
 
 static bool play_plain(struct try *try)

@@ -44,8 +44,9 @@ struct flow_options {
 
 struct flow_counts {
     uint64_t flows, runs, saves, crashes, moves, failed;
-    uint64_t judged;  /* runs that the reference knows */
-    uint64_t ordered; /* of these, those whose order at one time had to be found */
+    uint64_t judged;    /* runs that the reference knows */
+    uint64_t ordered;   /* of these, those whose order at one time had to be found */
+    uint64_t undecided; /* … and was not, among dozens of moves */
     uint64_t uses[RANDOM_FEATURES];
     uint64_t rare[RARE_STATES];
     uint64_t faults[STAGE_FAULTS]; /* met, by kind */

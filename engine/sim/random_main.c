@@ -45,8 +45,10 @@ static void print_counts(const struct flow_counts *counts, double seconds)
     for (int i = 0; i < STAGE_FAULTS; i++)
         printf("%s %s %llu", i ? "," : "", stage_fault_name((enum stage_fault_kind)i),
                (unsigned long long)counts->faults[i]);
-    printf("\nreference: %llu runs judged, for %llu of them by another order of equal times",
-           (unsigned long long)counts->judged, (unsigned long long)counts->ordered);
+    printf("\nreference: %llu runs judged, %llu of them by another order of equal times, %llu "
+           "undecided",
+           (unsigned long long)counts->judged, (unsigned long long)counts->ordered,
+           (unsigned long long)counts->undecided);
     printf("\nreached:");
     for (int i = 0; i < RARE_STATES; i++)
         printf("%s %s %llu", i ? "," : "", rare_state_name((enum rare_state)i),

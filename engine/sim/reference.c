@@ -4,8 +4,7 @@
 #include "base/check.h"
 #include "engine/sim/reference_private.h"
 
-#define ORDERS_MAX 1000   /* of what happens at the same time that are tried */
-#define LOOKS_MAX  200000 /* over the tree of one job: more is an endless loop */
+#define LOOKS_MAX 200000 /* over the tree of one job: more is an endless loop */
 
 /* ----------------------------------------------------------------------------------------- nodes
  */
@@ -158,11 +157,13 @@ void ref_pause(struct reference *ref, struct node *node, const struct flow_retry
         pause_ms = (int64_t)((double)pause_ms * retry->backoff);
     if (pause_ms > most_ms)
         pause_ms = most_ms;
-    /* What ends at the same time ends before. */
+    /* What ends at the same time ends before, in the plainest order. */
     struct act act = {.node = node,
                       .is_pause = true,
                       .end_ms = ref->now_ms + pause_ms,
                       .order = UINT64_MAX / 2 + ref->pauses++};
+    if (ref->shuffles)
+        act.order = random_next(&ref->random);
     node->paused = true;
     add_act(ref, &act);
 }
@@ -184,13 +185,6 @@ static struct act take_next(struct reference *ref)
     return act;
 }
 
-bool ref_holds(struct reference *ref)
-{
-    bool holds = ref->shuffles && random_below(&ref->random, 3) == 0;
-    ref->held |= holds;
-    return holds;
-}
-
 /* Every move that can be made now. */
 static void look(struct reference *ref, struct node *root)
 {
@@ -198,6 +192,7 @@ static void look(struct reference *ref, struct node *root)
     do {
         CHECK(looks++ < LOOKS_MAX);
         ref->changed = ref->held = false;
+        ref->may_hold = ref->shuffles && random_below(&ref->random, 2) == 0;
         ref_forward_look(ref, root);
     } while (ref->changed || ref->held);
 }
@@ -208,6 +203,7 @@ static void play_tree(struct reference *ref, struct node *root)
     look(ref, root);
     while (ref->act_count > 0) {
         struct act act = take_next(ref);
+        ref_order_begin(ref, act.end_ms);
         act_ended(ref, &act);
         look(ref, root);
     }
@@ -218,6 +214,7 @@ void ref_play(struct reference *ref)
 {
     ref->job = ref_part(ref, NULL, NULL, LAYER_FLOW, TEXT_NONE);
     ref->job_state = JOB_RUNNING;
+    ref_order_begin(ref, 0);
     play_tree(ref, ref->job);
     const struct flow_task *last = ref->flow->finally;
     if (last) {
@@ -233,38 +230,4 @@ void ref_play(struct reference *ref)
                             ref_trouble(ref, "expression", ref->last->path));
     }
     ref_say(ref, ref->job, ref->job_state, NULL);
-}
-
-/* One order of what happens at the same time: 0 is the plainest. */
-static bool agrees_in_order(const struct stage_plan *plan, const struct flow *flow, uint64_t order,
-                            const struct stage_run *run, struct buffer *ret_text)
-{
-    struct arena arena = {0};
-    struct reference ref = {.arena = &arena, .plan = plan, .flow = flow, .shuffles = order > 0};
-    random_seed(&ref.random, order);
-    ref_play(&ref);
-    bool good = ref_compare(&ref, run, ret_text);
-    arena_done(&arena);
-    return good;
-}
-
-bool reference_agrees(const struct stage_plan *plan, const struct stage_run *run, int *ret_orders,
-                      struct buffer *ret_text)
-{
-    struct flow *flow = NULL;
-    struct flow_problems problems = {0};
-    CHECK(flow_compile(plan->flow_text, &flow, &problems) == 0);
-    size_t before = ret_text->len;
-    bool good = agrees_in_order(plan, flow, 0, run, ret_text);
-    *ret_orders = 1;
-    while (!good && *ret_orders < ORDERS_MAX) {
-        struct buffer other = {0};
-        good = agrees_in_order(plan, flow, (uint64_t)(*ret_orders)++, run, &other);
-        buffer_done(&other);
-    }
-    if (good && ret_text->len > before)
-        ret_text->data[ret_text->len = before] = 0;
-    flow_problems_done(&problems);
-    flow_free(flow);
-    return good;
 }

@@ -21,12 +21,18 @@
 #include "base/buffer.h"
 #include "engine/sim/stage.h"
 
+enum reference_verdict {
+    REFERENCE_AGREES,
+    REFERENCE_UNDECIDED, /* dozens of moves at one time, and no order of them was found that fits */
+    REFERENCE_DISAGREES,
+};
+
 /* Whether the undisturbed `run` of `plan` is what the language says; what differs is told in
  * `ret_text`, and `ret_orders` is how many orders were tried. Compared:
  *   for the job and each task, item and round: its moves, with attempt, detail and time, in order;
- *   causes: what must come before what, for moves at the same time too;
- *   the job's end and failure; the last state of each row, and the results of steps. */
-bool reference_agrees(const struct stage_plan *plan, const struct stage_run *run, int *ret_orders,
-                      struct buffer *ret_text);
+ *   the job's end and failure; the last state of each row, its failure, and the results of steps.
+ */
+enum reference_verdict reference_judge(const struct stage_plan *plan, const struct stage_run *run,
+                                       int *ret_orders, struct buffer *ret_text);
 
 #endif

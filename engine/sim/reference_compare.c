@@ -14,63 +14,78 @@ static bool is_claim(const struct stage_line *line)
     return !line->task.data && text_equal(line->detail, TEXT("claim"));
 }
 
-static bool same_move(const struct move *move, const struct stage_line *line, int64_t began_ms)
+static struct move move_of(const struct stage_line *line, int64_t began_ms)
 {
     struct text detail = is_claim(line) ? TEXT_NONE : line->detail;
-    return move->state == line->state && move->attempt == line->attempt &&
-           text_equal(move->detail, detail) && move->at_ms == line->at_ms - began_ms;
+    return (struct move){line->task, line->state, line->attempt, detail, line->at_ms - began_ms};
+}
+
+static bool same_move(const struct move *one, const struct move *other)
+{
+    return one->state == other->state && one->attempt == other->attempt &&
+           text_equal(one->detail, other->detail) && one->at_ms == other->at_ms;
 }
 
 static void tell_move(struct buffer *text, const struct move *move)
 {
+    if (!move) {
+        buffer_add_string(text, "nothing");
+        return;
+    }
     buffer_printf(text, "\"%.*s\" %s(%d)'%.*s' at %lld", TEXT_ARG(move->path),
                   move->path.data ? task_state_name((enum task_state)move->state)
                                   : job_state_name((enum job_state)move->state),
                   move->attempt, TEXT_ARG(move->detail), (long long)move->at_ms);
 }
 
-static void tell_line(struct buffer *text, const struct stage_line *line, int64_t began_ms)
+struct difference {
+    bool any;
+    int64_t first_ms;
+    struct buffer *text;
+};
+
+/* Told is the first one that is met. */
+static void note(struct difference *difference, const struct move *wanted, const struct move *got)
 {
-    struct move move = {line->task, line->state, line->attempt, line->detail,
-                        line->at_ms - began_ms};
-    tell_move(text, &move);
+    int64_t at_ms = wanted && got ? (wanted->at_ms < got->at_ms ? wanted->at_ms : got->at_ms)
+                    : wanted      ? wanted->at_ms
+                                  : got->at_ms;
+    if (!difference->any || at_ms < difference->first_ms)
+        difference->first_ms = at_ms;
+    if (difference->any)
+        return;
+    difference->any = true;
+    buffer_add_string(difference->text, "reference: ");
+    tell_move(difference->text, wanted);
+    buffer_add_string(difference->text, "; run: ");
+    tell_move(difference->text, got);
+    buffer_add_string(difference->text, "\n");
 }
 
-static bool same_moves(const struct reference *ref, const struct stage_run *run,
-                       struct buffer *ret_text)
+/* The lines of each path against its moves, in their order. */
+static void compare_moves(const struct reference *ref, const struct stage_run *run,
+                          struct difference *difference)
 {
     bool *used = xcalloc(run->line_count + 1, sizeof *used);
     int64_t began_ms = run->line_count ? run->lines[0].at_ms : 0;
-    bool good = true;
-    for (size_t i = 0; good && i < ref->move_count; i++) {
+    for (size_t i = 0; i < ref->move_count; i++) {
         const struct move *move = &ref->moves[i];
         size_t at = 0;
         while (at < run->line_count && (used[at] || !text_equal(run->lines[at].task, move->path)))
             at++;
-        if (at < run->line_count && same_move(move, &run->lines[at], began_ms)) {
-            used[at] = true;
-            continue;
-        }
-        good = false;
-        buffer_add_string(ret_text, "reference: ");
-        tell_move(ret_text, move);
-        buffer_add_string(ret_text, "; run: ");
-        if (at < run->line_count)
-            tell_line(ret_text, &run->lines[at], began_ms);
-        else
-            buffer_add_string(ret_text, "nothing");
-        buffer_add_string(ret_text, "\n");
+        used[at] = true;
+        struct move got = at < run->line_count ? move_of(&run->lines[at], began_ms) : *move;
+        if (at == run->line_count)
+            note(difference, move, NULL);
+        else if (!same_move(move, &got))
+            note(difference, move, &got);
     }
-    for (size_t i = 0; good && i < run->line_count; i++) {
-        if (used[i])
-            continue;
-        good = false;
-        buffer_add_string(ret_text, "reference: nothing; run: ");
-        tell_line(ret_text, &run->lines[i], began_ms);
-        buffer_add_string(ret_text, "\n");
+    for (size_t i = 0; i < run->line_count; i++) {
+        struct move got = move_of(&run->lines[i], began_ms);
+        if (!used[i])
+            note(difference, NULL, &got);
     }
     free(used);
-    return good;
 }
 
 static void tell_all(const struct reference *ref, struct buffer *ret_text)
@@ -148,9 +163,14 @@ static bool same_rows(const struct reference *ref, const struct node *node,
     return good;
 }
 
-bool ref_compare(const struct reference *ref, const struct stage_run *run, struct buffer *ret_text)
+bool ref_compare(const struct reference *ref, const struct stage_run *run, int64_t *ret_wrong_ms,
+                 struct buffer *ret_text)
 {
-    bool good = same_moves(ref, run, ret_text) &&
+    struct difference difference = {.text = ret_text};
+    compare_moves(ref, run, &difference);
+    if (difference.any)
+        *ret_wrong_ms = difference.first_ms;
+    bool good = !difference.any &&
                 same_failure(ref, ref->job->failure, TEXT("the job"), run->failure, ret_text) &&
                 same_rows(ref, ref->job, run, ret_text) &&
                 (!ref->last || same_rows(ref, ref->last, run, ret_text));

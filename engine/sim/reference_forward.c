@@ -97,7 +97,7 @@ void ref_forward_end(struct reference *ref, struct node *node, enum task_state s
     else if (node->around && node->around->layer == LAYER_ROUNDS)
         look_rounds(ref, node->around, false);
     else if (node->around)
-        ref_level_judge(ref, node->around);
+        ref_level_part_ended(ref, node->around);
 }
 
 void ref_forward_skip(struct reference *ref, struct node *node, const char *why)
@@ -145,7 +145,8 @@ bool ref_forward_retries(struct reference *ref, const struct node *node)
 {
     const struct flow_retry *retry = node->task ? &node->task->retry : &ref->flow->retry;
     const char *class = node->failure->class;
-    if (!retry->present || node->closed || node->root->doomed || node->root->stopped)
+    if (!retry->present || node->closed || node->undo_failed || node->root->doomed ||
+        node->root->stopped)
         return false;
     if (node->attempt >= ref_read_amount(ref, node, OWN_NOTHING, &retry->attempts, 1))
         return false;
@@ -190,6 +191,7 @@ void ref_forward_go_on(struct reference *ref, struct node *node)
 
 struct tally {
     int going, good, bad, idle;
+    int cancelled; /* of the bad ones */
     bool reverted; /* of what failed */
 };
 
@@ -202,6 +204,8 @@ static struct tally count(const struct node *node)
         tally.idle += !part->going && !part->ended;
         tally.good += part->ended && part->state == TASK_SUCCESS;
         tally.bad += part->ended && part->state == TASK_FAILURE;
+        tally.cancelled += part->ended && part->state == TASK_FAILURE &&
+                           text_equal(text_of(part->failure->class), TEXT("cancelled"));
         tally.reverted |= part->failure && part->failure->reverted;
     }
     return tally;
@@ -242,7 +246,7 @@ static void look_items(struct reference *ref, struct node *node)
         ref_forward_end(ref, node, TASK_SUCCESS, NULL);
         return;
     }
-    bool cancelled = node->closed && was_left && now.bad == 0;
+    bool cancelled = node->closed && now.bad == now.cancelled;
     struct trouble *failure = ref_trouble(ref, cancelled ? "cancelled" : "foreach", node->path);
     failure->reverted = now.reverted;
     ref_forward_end(ref, node, TASK_FAILURE, failure);

@@ -102,6 +102,15 @@ static bool is_behind(const struct node *flow, const struct node *part)
     return false;
 }
 
+/* It is, or a need is open that may put it there. */
+static bool may_be_behind(const struct node *flow, const struct node *part)
+{
+    bool may = is_behind(flow, part);
+    for (size_t i = 0; i < part->task->need_count; i++)
+        may |= !flow->parts[part->task->needs[i].task]->ended;
+    return may;
+}
+
 /* -------------------------------------------------------------------------------- passing over */
 
 static void pass_over(struct reference *ref, struct node *node, const char *why)
@@ -117,7 +126,8 @@ static void pass_over_dependents(struct reference *ref, struct node *flow, uint3
     const struct flow_task *task = &flow->level->tasks[number];
     for (size_t i = 0; i < task->dependent_count; i++) {
         struct node *next = flow->parts[task->dependents[i]];
-        if (task->dependent_kinds[i] != NEED_SUCCESS || !is_idle(next) || next->has_turn)
+        if (task->dependent_kinds[i] != NEED_SUCCESS || !is_idle(next) ||
+            (next->has_turn && !ref->skip_is_prompt && !ref_holds(ref)))
             continue;
         pass_over(ref, next, "skip");
         if (all)
@@ -140,6 +150,8 @@ static void reach_further(struct reference *ref, struct node *part)
     }
 }
 
+static void give_up_dependents(struct reference *ref, struct node *flow, struct node *part);
+
 static void ask_if(struct reference *ref, struct node *flow, struct node *part)
 {
     int wanted =
@@ -152,10 +164,12 @@ static void ask_if(struct reference *ref, struct node *flow, struct node *part)
     } else {
         pass_over(ref, part, "if");
         reach_further(ref, part);
+        give_up_dependents(ref, flow, part);
     }
 }
 
 static void consider(struct reference *ref, struct node *flow, struct node *part);
+static void judge(struct reference *ref, struct node *flow);
 
 /* What can't start any more because of this one's end. */
 static void give_up_dependents(struct reference *ref, struct node *flow, struct node *part)
@@ -165,7 +179,8 @@ static void give_up_dependents(struct reference *ref, struct node *flow, struct 
         if (is_idle(next) && of_join(ref, flow, next) == VERDICT_DEAD)
             consider(ref, flow, next);
     }
-    ref_level_judge(ref, flow);
+    if (!ref_holds(ref))
+        judge(ref, flow);
 }
 
 static void consider(struct reference *ref, struct node *flow, struct node *part)
@@ -195,7 +210,7 @@ static enum handling handling_of(const struct node *flow, const struct node *par
     for (size_t i = 0; i < task->dependent_count; i++) {
         const struct node *other = flow->parts[task->dependents[i]];
         bool has = is_started(other);
-        bool may = is_idle(other) && (!is_closed(flow) || is_behind(flow, other));
+        bool may = is_idle(other) && (!is_closed(flow) || may_be_behind(flow, other));
         if (task->dependent_kinds[i] == NEED_FAILURE) {
             if (has)
                 return HANDLING_YES;
@@ -220,16 +235,20 @@ static void blame(struct reference *ref, struct node *flow, struct node *part)
     if (flow == ref->job && ref->flow->on_failure == FAIL_STOP && wish == FAIL_REVERT)
         wish = FAIL_STOP;
     part->blamed = true;
+    bool is_asked = !part->halts && !text_equal(text_of(part->failure->class), TEXT("cancelled"));
+    bool halts = is_asked && (wish == FAIL_REVERT_ALL || wish == FAIL_STOP);
+    for (struct node *node = flow; halts && node; node = node->around)
+        node->halts = true;
     ref_forward_fail_flow(ref, flow, part->failure, part->order);
-    if (text_equal(text_of(part->failure->class), TEXT("cancelled")))
+    if (!halts)
         return;
+    root->reverted |= part->failure->reverted;
     root->doomed |= wish == FAIL_REVERT_ALL;
     root->stopped |= wish == FAIL_STOP;
-    if (wish == FAIL_REVERT_ALL || wish == FAIL_STOP)
-        ref_forward_fail_flow(ref, root, part->failure, part->order);
+    ref_forward_fail_flow(ref, root, part->failure, part->order);
 }
 
-void ref_level_judge(struct reference *ref, struct node *flow)
+static void judge(struct reference *ref, struct node *flow)
 {
     for (size_t i = 0; i < flow->part_count; i++) {
         struct node *part = flow->parts[i];
@@ -249,7 +268,8 @@ static void end_job(struct reference *ref, struct node *job)
 {
     if (!job->failure)
         ref->job_state = JOB_SUCCESS;
-    else if (job->failure->reverted && !job->undo_failed && !job->stopped)
+    else if ((job->failure->reverted || job->reverted) && !job->undo_failed &&
+             (job->doomed || !job->stopped))
         ref->job_state = JOB_REVERTED;
     else
         ref->job_state = JOB_FAILURE;
@@ -283,14 +303,20 @@ void ref_level_forget(struct reference *ref, struct node *flow)
     flow->blame = NULL;
 }
 
+/* What was undone in it because of some failure was undone because of its own. */
+static void gather_reverts(struct node *flow)
+{
+    for (size_t i = 0; i < flow->part_count; i++) {
+        const struct node *part = flow->parts[i];
+        flow->blame->reverted |= part->blamed && part->failure->reverted;
+    }
+}
+
 void ref_level_undone(struct reference *ref, struct node *flow)
 {
     flow->undoing = false;
     flow->failure = flow->blame;
-    for (size_t i = 0; i < flow->part_count; i++) {
-        const struct node *part = flow->parts[i];
-        flow->failure->reverted |= part->blamed && part->failure->reverted;
-    }
+    gather_reverts(flow);
     if (!ref_forward_retries(ref, flow)) {
         end_flow(ref, flow, flow->failure);
         return;
@@ -307,6 +333,7 @@ static void settle(struct reference *ref, struct node *flow)
     if (!flow->failing) {
         end_flow(ref, flow, NULL);
     } else if (stays || (flow->root->doomed && flow->around)) {
+        gather_reverts(flow);
         end_flow(ref, flow, flow->blame);
     } else {
         flow->undoing = true;
@@ -330,12 +357,68 @@ static void give_up(struct reference *ref, struct node *flow)
 /* Whose failure is whose, and what can't start any more. */
 static void decide(struct reference *ref, struct node *flow)
 {
-    ref_level_judge(ref, flow);
+    if (flow->undoing || !flow->going)
+        return;
+    judge(ref, flow);
     for (size_t i = 0; i < flow->part_count; i++) {
         struct node *part = flow->parts[i];
         if (is_idle(part) && of_join(ref, flow, part) == VERDICT_DEAD)
             consider(ref, flow, part);
     }
+}
+
+static bool has_turn(struct reference *ref, const struct node *flow, const struct node *part)
+{
+    return is_idle(part) && of_join(ref, flow, part) == VERDICT_MET;
+}
+
+/* What can start at the same time starts before what that leads to. True: something let others go
+ * first. */
+static bool start_some(struct reference *ref, struct node *flow)
+{
+    bool held = false;
+    size_t first = ref->shuffles ? random_below(&ref->random, flow->part_count) : 0;
+    for (size_t i = 0; i < flow->part_count; i++)
+        flow->parts[i]->has_turn = has_turn(ref, flow, flow->parts[i]);
+    for (size_t i = 0; i < flow->part_count; i++) {
+        struct node *part = flow->parts[(first + i) % flow->part_count];
+        if (ref->is_prompt)
+            part->has_turn |= has_turn(ref, flow, part);
+        if (!flow->going || flow->undoing || !is_idle(part) || !part->has_turn)
+            continue;
+        if (ref_holds(ref))
+            held = true;
+        else
+            consider(ref, flow, part);
+        decide(ref, flow);
+    }
+    return held;
+}
+
+/* Gives up or settles when nothing in it goes on. */
+static void end_if_over(struct reference *ref, struct node *flow)
+{
+    int going = 0, idle = 0;
+    for (size_t i = 0; i < flow->part_count; i++) {
+        going += flow->parts[i]->going;
+        idle += is_idle(flow->parts[i]);
+    }
+    if (going == 0 && idle > 0)
+        give_up(ref, flow);
+    else if (going == 0)
+        settle(ref, flow);
+}
+
+void ref_level_part_ended(struct reference *ref, struct node *flow)
+{
+    if (flow->undoing || !flow->going)
+        return;
+    judge(ref, flow);
+    bool all = true;
+    for (size_t i = 0; i < flow->part_count; i++)
+        all &= flow->parts[i]->ended;
+    if (all && ref->is_eager && !ref_holds(ref))
+        settle(ref, flow);
 }
 
 void ref_level_look(struct reference *ref, struct node *flow)
@@ -345,36 +428,14 @@ void ref_level_look(struct reference *ref, struct node *flow)
     if (flow->undoing) {
         if (ref_undo_look(ref, flow))
             ref_level_undone(ref, flow);
-        ref_undo_tell_root(ref, flow->root);
         return;
     }
-    int going = 0, idle = 0;
-    bool changed = ref->changed, held = false;
+    bool changed = ref->changed;
     ref->changed = false;
     decide(ref, flow);
-    /* What can start at the same time starts before what that leads to. */
-    for (size_t i = 0; i < flow->part_count; i++) {
-        struct node *part = flow->parts[i];
-        part->has_turn = is_idle(part) && of_join(ref, flow, part) == VERDICT_MET;
-    }
-    for (size_t i = 0; i < flow->part_count; i++) {
-        struct node *part = flow->parts[i];
-        if (is_idle(part) && part->has_turn && ref_holds(ref))
-            held = true;
-        else if (is_idle(part) && part->has_turn)
-            consider(ref, flow, part);
-        decide(ref, flow);
-    }
-    for (size_t i = 0; i < flow->part_count; i++) {
-        going += flow->parts[i]->going;
-        idle += is_idle(flow->parts[i]);
-    }
-    bool waits = held || ref->changed || going > 0;
+    bool held = start_some(ref, flow);
+    bool waits = held || ref->changed;
     ref->changed |= changed;
-    if (waits)
-        return;
-    if (idle > 0)
-        give_up(ref, flow);
-    else
-        settle(ref, flow);
+    if (!waits)
+        end_if_over(ref, flow);
 }

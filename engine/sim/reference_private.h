@@ -70,9 +70,11 @@ struct node {
     int undo_attempts;     /* of its revert */
     struct trouble *cause; /* of its undoing */
 
-    bool stopped;           /* root: `stop` */
-    bool doomed;            /* root: the whole job is undone, and nothing is asked any more */
-    struct trouble *broken; /* root: of the first revert that failed */
+    bool halts;            /* a failure in it decided about the job: its own asks nobody */
+    bool reverted;         /* root: a revert ran because of such a failure */
+    bool stopped;          /* root: `stop` */
+    bool doomed;           /* root: the whole job is undone, and nothing is asked any more */
+    bool doomed_by_revert; /* root: a revert failed */
 };
 
 struct move {
@@ -93,6 +95,8 @@ struct act {
     struct text result;
 };
 
+struct kept_order;
+
 struct reference {
     struct arena *arena;
     const struct stage_plan *plan;
@@ -107,8 +111,15 @@ struct reference {
     size_t act_count, act_capacity;
     int job_state;
     bool over;
-    bool changed;         /* the last look over the tree made a move */
-    bool shuffles;        /* another order of what happens at the same time */
+    bool changed;                  /* the last look over the tree made a move */
+    bool is_prompt;                /* what gets its turn in a look takes it in the same look */
+    bool skip_is_prompt;           /* it reaches what would start in the same look */
+    bool is_eager;                 /* a flow settles as soon as its last task has ended */
+    bool may_hold;                 /* in this look */
+    bool shuffles;                 /* another order of what happens at the same time */
+    const struct kept_order *kept; /* from when on which order; the plainest before */
+    size_t kept_count;
+    int64_t order_ms;     /* the instant whose order is set */
     struct random random; /* … by chance */
     bool held;            /* something that could have moved waits for the next look */
 };
@@ -120,13 +131,17 @@ struct node *ref_part(struct reference *ref, struct node *around, const struct f
                       enum layer layer, struct text path);
 enum layer ref_outermost(const struct flow_task *task);
 struct trouble *ref_trouble(struct reference *ref, const char *class, struct text task);
-/* Whether it lets others move first, among what happens at the same time. */
-bool ref_holds(struct reference *ref);
 /* Starts the verb of `node`, or of its revert. */
 void ref_act(struct reference *ref, struct node *node, bool is_revert);
 /* The pause before attempt `attempt` + 1 of `node`, or of its revert. */
 void ref_pause(struct reference *ref, struct node *node, const struct flow_retry *retry,
                int attempt);
+
+/* reference_order.c */
+/* The clock comes to `now_ms`. */
+void ref_order_begin(struct reference *ref, int64_t now_ms);
+/* Whether it lets others move first, among what happens at the same time. */
+bool ref_holds(struct reference *ref);
 
 /* reference_forward.c */
 void ref_forward_begin(struct reference *ref, struct node *node);
@@ -148,8 +163,8 @@ void ref_forward_fail_flow(struct reference *ref, struct node *flow, struct trou
 
 /* reference_level.c */
 void ref_level_look(struct reference *ref, struct node *flow);
-/* Whose failures are handled, and whose are not. */
-void ref_level_judge(struct reference *ref, struct node *flow);
+/* One of its tasks has ended. */
+void ref_level_part_ended(struct reference *ref, struct node *flow);
 /* The flow is undone. */
 void ref_level_undone(struct reference *ref, struct node *flow);
 /* A flow is retried: all of it is new. */
@@ -161,8 +176,6 @@ void ref_undo_begin(struct reference *ref, struct node *flow, struct trouble *ca
 /* Goes on with it; true when it is over. */
 bool ref_undo_look(struct reference *ref, struct node *flow);
 void ref_undo_verb_ended(struct reference *ref, struct node *node, const struct act *act);
-/* A revert that failed fails the whole job. */
-void ref_undo_tell_root(struct reference *ref, struct node *root);
 /* The next attempt of a revert. */
 void ref_undo_go_on(struct reference *ref, struct node *node);
 
@@ -182,6 +195,8 @@ bool ref_read_expression(struct reference *ref, const struct node *node, enum ow
                          const struct expr *expr, struct text *ret_json);
 
 /* reference_compare.c */
-bool ref_compare(const struct reference *ref, const struct stage_run *run, struct buffer *ret_text);
+/* `ret_wrong_ms`: when the first move differs, untouched when none does. */
+bool ref_compare(const struct reference *ref, const struct stage_run *run, int64_t *ret_wrong_ms,
+                 struct buffer *ret_text);
 
 #endif

@@ -88,29 +88,6 @@ static void undo_verb(struct reference *ref, struct node *node)
     ref_say(ref, node, node->state, revert ? "revert if" : "no revert");
 }
 
-void ref_undo_tell_root(struct reference *ref, struct node *root)
-{
-    if (root->broken && root->layer == LAYER_FLOW)
-        ref_forward_fail_flow(ref, root, root->broken, INT64_MAX);
-}
-
-/* Whether all else that is undone with it is. */
-static bool is_last(const struct node *node)
-{
-    for (; !node->is_top; node = node->around) {
-        if (node->around->layer == LAYER_FLOW && node->task->need_count > 0)
-            return false;
-        if (node->around->layer == LAYER_ROUNDS && node->number > 0)
-            return false;
-        for (size_t i = 0; i < node->around->part_count; i++) {
-            const struct node *other = node->around->parts[i];
-            if (other != node && other->undo != UNDO_OVER)
-                return false;
-        }
-    }
-    return true;
-}
-
 void ref_undo_verb_ended(struct reference *ref, struct node *node, const struct act *act)
 {
     const struct flow_task *revert = node->task->revert;
@@ -133,12 +110,11 @@ void ref_undo_verb_ended(struct reference *ref, struct node *node, const struct 
     keep_what_it_needed(node);
     for (struct node *around = node; around; around = around->around)
         around->undo_failed = true;
-    node->root->doomed = true;
-    if (!node->root->broken)
-        node->root->broken = node->failure;
-    /* If that was the last of it, the flow around fails with its own failure first. */
-    if (!is_last(node) || ref_holds(ref))
-        ref_undo_tell_root(ref, node->root);
+    /* How `finally` ends changes nothing, not even there. */
+    if (node->root == ref->job && !node->root->doomed_by_revert) {
+        node->root->doomed = node->root->doomed_by_revert = true;
+        ref_forward_fail_flow(ref, node->root, node->failure, INT64_MAX);
+    }
 }
 
 /* ------------------------------------------------------------------------------------- order */
