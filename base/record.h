@@ -202,6 +202,7 @@ struct job_load {
     struct text key;       /* idempotency key of the post, or none */
     struct text target;    /* path of the task that is wanted, or none: the whole flow */
     int64_t posted_at_us;
+    int64_t now_us;               /* the store's clock at the loading; 0: not told */
     const struct task_row *tasks; /* in no order */
     size_t task_count;
     const struct inbox_row *inbox; /* those that were not applied, in their order */

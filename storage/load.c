@@ -22,6 +22,7 @@ enum {
     C_PATH,                            /* task, inbox */
     C_STATE,                           /* task */
     C_ATTEMPT,                         /* task · inbox: seq */
+    C_NOW,                             /* job */
 };
 
 #define NO_ROW                                                                                     \
@@ -36,16 +37,16 @@ static const struct statement load_statement = {
     " JOIN jobs j ON j.id = r.job AND j.claim = r.my_claim WHERE j.id = ANY($1))"
     "SELECT 1, m.ix, " JOB_COLUMNS(
         "m") ", m.flow, p.input::text, m.key, p.target, m.posted_at,"
-             " NULL::text, NULL::text, NULL::bigint"
+             " NULL::text, NULL::text, NULL::bigint, clock_timestamp()"
              " FROM mine m LEFT JOIN payloads p ON p.job = m.id AND p.job = ANY($1) "
              "UNION ALL SELECT 0, 0, " NO_ROW
-             ", f.hash, f.text, f.name, NULL, NULL, NULL, NULL, NULL"
+             ", f.hash, f.text, f.name, NULL, NULL, NULL, NULL, NULL, NULL"
              " FROM flows f WHERE f.hash = ANY(ARRAY(SELECT DISTINCT flow FROM mine)) "
              "UNION ALL SELECT 2, m.ix, " NO_ROW ", NULL, t.result::text, t.failure::text,"
-             " t.internal::text, NULL, t.path, t.state::text, t.attempt"
+             " t.internal::text, NULL, t.path, t.state::text, t.attempt, NULL"
              " FROM mine m JOIN tasks t ON t.job = m.id AND t.job = ANY($1) "
              "UNION ALL SELECT 3, m.ix, " NO_ROW ", NULL, i.data::text, i.kind, NULL, NULL, i.task,"
-             " NULL, i.seq FROM mine m JOIN inbox i ON i.job = m.id AND i.job = ANY($1)"
+             " NULL, i.seq, NULL FROM mine m JOIN inbox i ON i.job = m.id AND i.job = ANY($1)"
              "  AND i.seq > m.inbox_applied"};
 
 /* One job of the answer while it is put together. */
@@ -117,6 +118,7 @@ static void read_job(struct storage *storage, const struct item *item, struct lo
     load->key = arena_text(arena, field_text(result, row, C_SECOND));
     load->target = arena_text(arena, field_text(result, row, C_THIRD));
     load->posted_at_us = field_time_us(result, row, C_POSTED, &ok);
+    load->now_us = field_time_us(result, row, C_NOW, &ok);
     read_flow(loading, result, row);
     if (!ok)
         loading->fault = "its row holds garbage";

@@ -213,13 +213,14 @@ static bool is_whole(const struct unit *unit)
     return unit->kind == UNIT_TASK || unit->kind == UNIT_FINALLY;
 }
 
-/* A job's deadline counts from its post, or from its newest rerun; what it waited for its newest
- * claim is not known here. */
+/* A job's deadline counts from its post, or from its newest rerun, by the store's clock: a takeover
+ * does not begin it anew. */
 static int64_t waited_ms(const struct unit *unit)
 {
     const struct job_load *load = &unit->job->load;
     int64_t since_us = unit->job->rerun_at_us ? unit->job->rerun_at_us : load->posted_at_us;
-    int64_t waited_us = load->row.ready_at_us - since_us;
+    int64_t seen_us = load->now_us ? load->now_us : load->row.ready_at_us;
+    int64_t waited_us = seen_us - since_us;
     return unit->kind == UNIT_JOB && waited_us > 0 ? waited_us / 1000 : 0;
 }
 

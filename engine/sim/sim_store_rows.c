@@ -151,6 +151,7 @@ static void read_load(struct sim_store *store, struct sim_item *item)
         .input = job->input,
         .key = job->key,
         .posted_at_us = job->posted_at_us,
+        .now_us = sim_store_clock_us(store),
         .tasks = stale ? job->stale_tasks : copy_tasks(&store->world->arena, job),
         .task_count = stale ? job->stale_count : job->task_count,
         .inbox = copy_inbox(&store->world->arena, job, inbox_applied(job)),

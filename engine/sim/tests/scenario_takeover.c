@@ -110,6 +110,24 @@ static void dies_between_final_save_and_consume(void **state)
     scenario_done(sim);
 }
 
+/* A job's deadline counts from its post, whoever runs it. */
+static void dies_before_the_deadline(void **state)
+{
+    struct sim *sim = scenario_new(2);
+    struct sim_job *job =
+        scenario_post(sim, "  a: {run: [work, \"50000\", \"50000\", \"0\"]}\ndeadline: 12s\n");
+    int64_t posted_ms = sim_now_ms(sim);
+    scenario_until(sim, is_stepping, job);
+    scenario_pass(sim, 4000);
+    die_at(sim, job, is_stepping);
+    scenario_until(sim, is_taken_over, job);
+    scenario_until(sim, is_final, job);
+    assert_in_range(sim_now_ms(sim) - posted_ms, 11900, 12500);
+    assert_int_equal(job->row.state, JOB_FAILURE);
+    scenario_finish(sim);
+    scenario_done(sim);
+}
+
 static void runs_once_only(void **state)
 {
     struct sim *sim = scenario_new(2);
@@ -177,6 +195,7 @@ int main(void)
         cmocka_unit_test(dies_between_save_and_start),
         cmocka_unit_test(dies_during_a_step),
         cmocka_unit_test(dies_between_final_save_and_consume),
+        cmocka_unit_test(dies_before_the_deadline),
         cmocka_unit_test(runs_once_only),
         cmocka_unit_test(frozen_past_its_session),
         cmocka_unit_test(frozen_for_a_moment),
