@@ -207,6 +207,14 @@ static void *copy_array(struct arena *arena, const void *from, size_t count, siz
     return copy;
 }
 
+static const struct text *copy_texts(struct arena *arena, const struct text *from, size_t count)
+{
+    struct text *copy = arena_calloc(arena, count, sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = arena_text(arena, from[i]);
+    return copy;
+}
+
 static void copy_save(struct arena *arena, struct save *save)
 {
     save->output = arena_text(arena, save->output);
@@ -248,6 +256,7 @@ void store_copy_effect(struct arena *arena, const struct core_effect *effect,
                                             sizeof *effect->u.shard.jobs);
         break;
     case EFFECT_LATE_ROWS:
+        ret_copy->u.late.tags = copy_texts(arena, effect->u.late.tags, effect->u.late.tag_count);
         ret_copy->u.late.shown = copy_array(arena, effect->u.late.shown, effect->u.late.shown_count,
                                             sizeof *effect->u.late.shown);
         ret_copy->u.late.boots = copy_array(arena, effect->u.late.boots, effect->u.late.boot_count,
