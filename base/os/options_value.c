@@ -32,8 +32,9 @@ static int store_text(const struct option_row *row, const struct option_raw *raw
             *field = *choice;
             return 0;
         }
-        buffer_printf(&known, "%s%s", known.len ? ", " : "", *choice);
     }
+    for (const char *const *choice = row->choices; *choice; choice++)
+        buffer_printf(&known, "%s%s", known.len ? ", " : "", *choice);
     error_set(error, ERR_INVALID, "%s: '%s' is not one of %s", raw->place, text, known.data);
     buffer_done(&known);
     return ERR_INVALID;
