@@ -152,6 +152,8 @@ void scope_check_field(struct compiler *c, const struct use *use, size_t index, 
 
 /* Warns of what is legal and surely not meant; only for files without errors. */
 void doubts_warn(struct compiler *c);
+/* Those about the texts of one task, or of the job (doubts_text.c). */
+void doubt_texts(struct compiler *c, const struct draft *draft);
 
 /* Reads the tasks of `owner`'s flow, a map (`tasks`) or a list (`steps`). */
 struct level *tasks_read(struct compiler *c, const struct node *node, bool is_steps,

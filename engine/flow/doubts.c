@@ -112,8 +112,8 @@ static void doubt_revert(struct compiler *c, const struct draft *draft)
 static void doubt_stop(struct compiler *c, const struct level *top)
 {
     const struct draft *with_revert = NULL;
-    if (c->flow->on_failure != FAIL_STOP)
-        return;
+    if (c->flow->on_failure != FAIL_STOP || c->flow->retry.present)
+        return; /* between two attempts of the job there is undoing */
     for (uint32_t i = 0; i < top->result->task_count; i++)
         if (top->drafts[i].task->revert && !with_revert)
             with_revert = &top->drafts[i];
@@ -268,6 +268,7 @@ static void doubt_task(struct compiler *c, const struct draft *draft)
     doubt_repeat(c, draft);
     doubt_foreach(c, draft);
     doubt_revert(c, draft);
+    doubt_texts(c, draft);
 }
 
 void doubts_warn(struct compiler *c)
@@ -277,6 +278,7 @@ void doubts_warn(struct compiler *c)
     doubt_inputs(c);
     doubt_retry(c, c->job);
     doubt_stop(c, c->job->nested);
+    doubt_texts(c, c->job);
     if (c->defaults && !c->defaults_used)
         warn(c, c->defaults->name_span, "no `run`, `sh` or `http` takes these defaults", NULL);
     if (c->finally)
