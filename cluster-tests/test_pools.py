@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who looks for jobs where: pools that the board does not show, engines without a free slot."""
-from cluster import Door, flow_of, unique, until
+import pytest
+
+from cluster import Door, alive, flow_of, unique, until
+
+
+@pytest.fixture
+def cluster(cluster):
+    """What was added leaves in peace: a killed one would keep its shards until its session ends."""
+    yield cluster
+    cluster.refresh()
+    for name in set(cluster.pids) - set(cluster.base):
+        if alive(cluster.pids[name] or 0):
+            cluster.dev("engine", "stop", name)
 
 
 def tagged(cluster, tag):

@@ -72,6 +72,8 @@ bool folder_view_listed(struct board *board, struct folder_view *view, const str
     }
     if (rc_is_unknown(reply->rc))
         view->is_stale = true;
+    else if (reply->rc == ZNONODE && board->is_engine)
+        root_repair_folders(board); /* and looks again: nothing is watched now */
     else
         event_trouble(board, ERR_REFUSED, "the board's folders cannot be listed: %s",
                       zerror(reply->rc));

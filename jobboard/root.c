@@ -43,7 +43,8 @@ static void session_is_up_now(struct board *board)
 /* The watches of the old one went with it. */
 static void on_folder(struct board *board, const struct call_key *key, const struct reply *reply)
 {
-    if (reply->rc == ZOK && board->is_engine)
+    bool is_there = reply->rc == ZOK || reply->rc == ZNODEEXISTS;
+    if (is_there && board->is_engine)
         board->engines.is_stale = board->division.is_stale = board->pools_view.is_stale = true;
 }
 

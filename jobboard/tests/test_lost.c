@@ -370,7 +370,7 @@ static void late_cards_are_not_placed(void **state)
     assert_true(card_stands(world, &early));
 }
 
-/* Somebody deleted jobs/: who wants to put something there makes it again, and sees what comes. */
+/* Somebody deleted jobs/: an engine makes it again, and sees what comes. */
 static void deleted_folders_come_back(void **state)
 {
     struct world *world = fresh(state);
@@ -378,7 +378,6 @@ static void deleted_folders_come_back(void **state)
     struct text gpu[] = {TEXT("gpu")};
     struct pool pool = placement_pool(gpu, 1);
     assert_int_equal(eye_delete(world, tree_path(world, "jobs")), 0);
-    board_show_pool(desk->board, &pool, gpu, 1);
     AWAIT(world, eye_exists(world, tree_path(world, "jobs"), NULL, NULL) == 0);
     board_show_pool(desk->board, &pool, gpu, 1);
     AWAIT(world, desk->pool_count == 1);
