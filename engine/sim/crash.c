@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "engine/flow/flow.h"
+#include "engine/sim/crash_expect.h"
 #include "engine/sim/stage_compare.h"
 
 struct sweep {
@@ -111,7 +112,10 @@ static bool prepare(struct sweep *sweep, struct text source, const struct crash_
     stage_play(&sweep->plan, NULL, 0, &sweep->plain);
     if (sweep->plain.stuck)
         buffer_printf(sweep->report, "without a crash: %s\n", sweep->plain.stuck);
-    return !sweep->plain.stuck && stage_is_legal(&sweep->plain, sweep->report);
+    /* What is said of the end is that of a job that nobody makes run again. */
+    struct text expected = options->rerun ? TEXT_NONE : remark(source, "# expect: ");
+    return !sweep->plain.stuck && stage_is_legal(&sweep->plain, sweep->report) &&
+           crash_is_expected(&sweep->plain, expected, sweep->report);
 }
 
 static void finish(struct sweep *sweep)

@@ -6,8 +6,8 @@
  * Exit 0: every crash left no trace but takeovers. Exit 1: one did; it is printed. A file may begin
  * with lines `# sim: WORD…`: `once` (calls are not repeated, the end may be another one),
  * `times` (limits of time end what runs), `narrow` (one process at a time, whose order is chance),
- * `# input: JSON`; with `# rerun: JSON`, or for all with --rerun, a job that failed is made to run
- * again once. */
+ * `# input: JSON`, `# expect: NAME=VALUE…` (how it ends undisturbed, see crash_expect.h); with `#
+ * rerun: JSON`, or for all with --rerun, a job that failed is made to run again once. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

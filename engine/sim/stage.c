@@ -8,7 +8,6 @@
 #include "engine/sim/stage_private.h"
 
 #define TIMEOUT_MS   2000000000 /* of a session that nobody takes away */
-#define BEGIN_MS     1000000
 #define PROCESSES    64
 #define EVENTS_MAX   400000 /* of one run */
 #define QUIET_MAX    5000   /* ticks without a save: about so many seconds */
@@ -159,7 +158,7 @@ void stage_play(const struct stage_plan *plan, const struct stage_fault *faults,
                           .faults = faults,
                           .fault_count = fault_count,
                           .run = ret_run,
-                          .now_ms = BEGIN_MS};
+                          .now_ms = STAGE_BEGIN_MS};
     *ret_run = (struct stage_run){0};
     begin_job(&stage);
     begin_core(&stage);

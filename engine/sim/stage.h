@@ -22,6 +22,8 @@
 #include "base/arena.h"
 #include "base/record.h"
 
+#define STAGE_BEGIN_MS 1000000 /* virtual time at the start */
+
 struct stage_plan {
     struct text flow_name;
     struct text flow_text;

@@ -2,6 +2,7 @@
 #include "engine/sim/stage_compare.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <uthash.h>
 
 #include "base/alloc.h"
@@ -202,12 +203,25 @@ static bool follow(struct last **list, const struct stage_line *line)
     return machine_allows(&task_machine, from, line->state);
 }
 
+/* A revert of the outermost flow that goes on under another claim: the job says that it is undone.
+ */
+static bool is_told(const struct stage_line *line, int job_state)
+{
+    bool is_outermost = line->task.data && !memchr(line->task.data, '/', line->task.len);
+    bool goes_on = line->state == TASK_REVERTING && text_equal(line->detail, TEXT("takeover"));
+    return !is_outermost || !goes_on || job_state == JOB_REVERTING;
+}
+
 bool stage_is_legal(const struct stage_run *run, struct buffer *ret_text)
 {
     struct last *list = NULL, *last, *other;
     bool good = true;
+    int job_state = JOB_READY;
     for (size_t i = 0; i < run->line_count && good; i++) {
+        if (!run->lines[i].task.data)
+            job_state = run->lines[i].state;
         good = !run->lines[i].task.data || follow(&list, &run->lines[i]);
+        good = good && is_told(&run->lines[i], job_state);
         if (good)
             continue;
         buffer_add_string(ret_text, "no such move: ");
@@ -229,7 +243,7 @@ void stage_print(const struct stage_run *run, struct buffer *ret_text)
         const struct stage_line *line = &run->lines[i];
         if (line->save != save || (!line->task.data && text_equal(line->detail, TEXT("claim"))))
             buffer_printf(ret_text, "%s%4d %6lld ", i ? "\n" : "", line->save,
-                          (long long)line->at_ms - 1000000);
+                          (long long)line->at_ms - STAGE_BEGIN_MS);
         save = line->save;
         buffer_add_char(ret_text, ' ');
         stage_print_line(line, ret_text);
