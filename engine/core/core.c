@@ -39,6 +39,7 @@ void core_free(struct core *core)
         return;
     while (core->jobs)
         hold_free(core, core->jobs);
+    hold_forget_freed(core);
     while (core->shards)
         shard_drop(core, core->shards, false);
     struct skip *skip, *other;
@@ -353,6 +354,7 @@ void core_step(struct core *core, const struct core_event *event, struct effect_
     CHECK(event->now_ms >= core->now_ms);
     core->now_ms = event->now_ms;
     core->effect_count = 0;
+    hold_forget_freed(core);
     arena_reset(&core->scratch);
     /* What is due comes first: an engine that was frozen judges its lease before anything else. */
     struct deadline *due;

@@ -272,7 +272,8 @@ struct core {
     struct shard *shards;        /* list */
     struct shard *shards_by_key; /* hash */
 
-    struct job *jobs; /* list */
+    struct job *jobs;  /* list */
+    struct job *freed; /* since the last event: its effects may still look into them */
     struct job *by_id, *by_serial;
     size_t job_count;
     size_t claiming;     /* of them, on the way to RUNNING */
@@ -375,6 +376,8 @@ void hold_drop(struct core *core, struct job *job, const char *why);
 void hold_drop_all(struct core *core, const char *why);
 void hold_step_gone(struct core *core, struct job *job);
 void hold_free(struct core *core, struct job *job);
+/* Gives the memory of those back. */
+void hold_forget_freed(struct core *core);
 
 /* save.c */
 void save_wanted(struct core *core, struct job *job);

@@ -94,9 +94,19 @@ void hold_free(struct core *core, struct job *job)
     core->job_count--;
     if (job->flow)
         flows_give_back(core, job->flow);
-    save_sets_done(job);
-    arena_done(&job->arena);
-    free(job);
+    job->next = core->freed;
+    core->freed = job;
+}
+
+void hold_forget_freed(struct core *core)
+{
+    while (core->freed) {
+        struct job *job = core->freed;
+        core->freed = job->next;
+        save_sets_done(job);
+        arena_done(&job->arena);
+        free(job);
+    }
 }
 
 void hold_unlock(struct core *core, struct job *job)
