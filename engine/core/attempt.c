@@ -7,10 +7,11 @@
 /* --------------------------------------------------------------------------------- process slots
  */
 
-/* Nobody overtakes those that wait. */
+/* Nobody overtakes those of the same job that wait. What follows a step that has just ended goes
+ * before other jobs: its RUNNING is written in one save with the end of the step before. */
 static bool takes_slot(const struct core *core, struct unit *unit)
 {
-    bool is_first = unit->called || !core->queue;
+    bool is_first = unit->called || unit->job->queued == 0;
     unit->called = false;
     return is_first && core->processes < core->options.processes && core_may_begin(core);
 }
@@ -19,6 +20,7 @@ static void wait_for_slot(struct core *core, struct unit *unit)
 {
     DL_APPEND2(core->queue, unit, queue_prev, queue_next);
     unit->queued = true;
+    unit->job->queued++;
     level_activate(unit, true);
 }
 

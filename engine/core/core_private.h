@@ -191,6 +191,7 @@ struct job {
     enum flow_on_failure verdict; /* FAIL_STOP, FAIL_REVERT_ALL: the whole job ends */
     bool restoring;               /* the tree is being built from the rows: nothing settles */
     bool counting;                /* … and what its units mean for each other is not known */
+    uint32_t queued;              /* units that wait for a process slot */
     uint32_t pauses;              /* begun so far, of retries */
     struct halt *halts;           /* met while counting, by order */
     size_t halt_count, halt_capacity;

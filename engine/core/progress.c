@@ -191,6 +191,7 @@ void progress_dequeue(struct core *core, struct unit *unit)
 {
     DL_DELETE2(core->queue, unit, queue_prev, queue_next);
     unit->queued = false;
+    unit->job->queued--;
     if (unit->state == TASK_PENDING)
         level_activate(unit, false);
 }

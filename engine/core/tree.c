@@ -70,8 +70,10 @@ static void forget(struct core *core, struct unit *unit)
     unit_forget_inner(core, unit);
     deadlines_cancel(&core->deadlines, &unit->due);
     deadlines_cancel(&core->deadlines, &unit->limit);
-    if (unit->queued)
+    if (unit->queued) {
         DL_DELETE2(core->queue, unit, queue_prev, queue_next);
+        unit->job->queued--;
+    }
     if (unit->step)
         progress_forget_step(core, unit);
     spec_free(unit);
