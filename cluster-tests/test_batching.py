@@ -2,6 +2,7 @@
 """Batching is counted, not assumed: what ZooKeeper's log of transactions and triggers in Postgres
 show, beside what the engine says of itself when it leaves; and the engine writes no more rows and
 znodes for a job than the ceiling program, which thinks nothing."""
+import io
 import contextlib
 import os
 import pathlib
@@ -122,4 +123,6 @@ def test_the_engine_writes_what_the_ceiling_writes(kind):
     with Stage() as stage:
         check_counts.prepare(stage)
         result = check_counts.count_kind(stage, kind, 300)
-    assert result["equal"], result
+    told = io.StringIO()
+    check_counts.tell(kind, result, told)
+    assert result["equal"], told.getvalue()
