@@ -2,8 +2,8 @@
 """Batching is counted, not assumed: what ZooKeeper's log of transactions and triggers in Postgres
 show, beside what the engine says of itself when it leaves; and the engine writes no more rows and
 znodes for a job than the ceiling program, which thinks nothing."""
-import io
 import contextlib
+import io
 import os
 import pathlib
 import re
