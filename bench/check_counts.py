@@ -8,13 +8,11 @@ and ZooKeeper themselves.
 import argparse
 import sys
 
-from service_counts import TransactionLog, settled_tables, tables
+from service_counts import PER_JOB_TABLES, TransactionLog, settled_tables
 from stage import CEILING_BOARD, CEILING_SCHEMA, Stage
 
 KINDS = {"noop": {"noop": None}, "set": {"set": {"n": 1}}, "run": {"run": ["/bin/true"]}}
-HISTORY_PER_JOB = 9     # READY, RUNNING, SUCCESS, and RUNNING, SUCCESS of three steps
 TRIES = 3
-PER_JOB_TABLES = ("jobs", "payloads", "tasks", "history", "stderrs", "inbox")
 
 
 def flow_of(kind, **keys):
@@ -36,11 +34,10 @@ class Counting:
         self.stage, self.schema = stage, schema
         self.log = TransactionLog(stage.zookeeper_data, board)
         self.log.read()
-        self.before, self.hot_before = tables(stage.cursor, schema)
+        self.before, self.hot_before = settled_tables(stage.cursor, schema)
 
     def end(self, jobs):
-        rows, hot = settled_tables(self.stage.cursor, self.schema, self.before,
-                                   jobs * HISTORY_PER_JOB)
+        rows, hot = settled_tables(self.stage.cursor, self.schema)
         znodes, multis = self.log.read()
         rows = only_jobs({name: count - self.before[name] for name, count in rows.items()})
         hot = only_jobs({name: count - self.hot_before[name] for name, count in hot.items()})

@@ -11,6 +11,8 @@ DELETE, SET_DATA, CHECK, MULTI, CLOSE_SESSION = 2, 5, 13, 14, -11
 FILE_HEAD, ENTRY_HEAD, TXN_HEAD = struct.Struct(">4sIq"), struct.Struct(">qI"), struct.Struct(">qiqqi")
 SETTLE_S = 20           # a backend tells the statistics of its tables up to 10 s late
 
+PER_JOB_TABLES = ("jobs", "payloads", "tasks", "history", "stderrs", "inbox")
+
 TABLES_SQL = """SELECT relname, n_tup_ins, n_tup_upd, n_tup_del, n_tup_hot_upd
     FROM pg_stat_user_tables WHERE schemaname = %s"""
 
@@ -27,17 +29,25 @@ def tables(cursor, schema):
     return rows, hot
 
 
-def settled_tables(cursor, schema, before, history_rows):
-    """The counts once they show so many history rows more than before."""
+def told_all(cursor, schema, rows):
+    """Whether the statistics know of every row that the tables hold."""
+    for table in PER_JOB_TABLES:
+        cursor.execute(f'SELECT count(*) FROM "{schema}"."{table}"')
+        if rows[f"{table} insert"] - rows[f"{table} delete"] < cursor.fetchone()[0]:
+            return False
+    return True
+
+
+def settled_tables(cursor, schema):
+    """The counts of tables that are at rest, once every backend told what it wrote: as all that a
+    backend wrote is told at one time, its updates are told when its inserts are."""
     deadline = time.monotonic() + SETTLE_S
     while True:
         rows, hot = tables(cursor, schema)
-        if rows["history insert"] - before["history insert"] >= history_rows:
-            # The statistics of a table come from several backends: those who told of these rows
-            # have told of what was written with them.
+        if told_all(cursor, schema, rows):
             return rows, hot
         if time.monotonic() > deadline:
-            raise SystemExit(f"the statistics of {schema} do not settle: {rows} against {before}")
+            raise SystemExit(f"the statistics of {schema} do not settle: {rows}")
         time.sleep(0.1)
 
 
