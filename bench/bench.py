@@ -5,7 +5,7 @@ and beside each rate the ceiling (bench/ceiling.c).
 
   scripts/bench [--quick] [--json FILE] [--only PART[,PART…]]
 
-Parts: counts rates post latency ends waiting takeover. A rate is measured in rounds, one of ours
+Parts: flows counts rates post latency ends waiting takeover. A rate is measured in rounds, one of ours
 and one of the ceiling in turn, so that a neighbour on the machine disturbs both alike; told are the
 median, the lowest and the highest. Quote the ratio rather than the rate.
 """
@@ -21,9 +21,10 @@ import sys
 import time
 
 from check_counts import KINDS, count_kind, flow_of, prepare, tell
+from flows import flow_rows, measure_flows
 from stage import JOBBOARD, Stage, until
 
-PARTS = ("counts", "rates", "post", "latency", "ends", "waiting", "takeover")
+PARTS = ("flows", "counts", "rates", "post", "latency", "ends", "waiting", "takeover")
 STAMP = ["/usr/bin/date", "+%s.%N"]
 
 
@@ -343,22 +344,25 @@ def memory_rows(result):
 def tell_all(result):
     for name, value in result["machine"].items():
         print(f"{name:18} {value}")
+    if any(name.startswith("flow_check_") for name in result):
+        flow_rows(result, row)
     for name, one in result.items():
         if name.startswith("counts_"):
             tell(name[7:], one)
     if any(name.startswith("rate_") for name in result):
         rate_rows(result)
         cpu_rows(result)
-    time_rows(result)
+    if any(name.endswith("_ms") or name.startswith("waiting_") for name in result):
+        time_rows(result)
     if any(name.startswith("waiting_") for name in result):
         memory_rows(result)
 
 
 PLANS = {
     False: {"rounds": 5, "jobs": 10000, "run_jobs": 500, "post_jobs": 10000, "singles": 50,
-            "count_jobs": 1000, "waiting": (1000, 100000), "takeovers": 10},
+            "count_jobs": 1000, "waiting": (1000, 100000), "takeovers": 10, "checks": 20},
     True: {"rounds": 3, "jobs": 5000, "run_jobs": 300, "post_jobs": 3000, "singles": 20,
-           "count_jobs": 500, "waiting": (1000, 10000), "takeovers": 3},
+           "count_jobs": 500, "waiting": (1000, 10000), "takeovers": 3, "checks": 5},
 }
 
 
@@ -388,7 +392,9 @@ def main():
         parser.error(f"parts are: {' '.join(PARTS)}")
     plan = PLANS[given.quick]
     result = {"machine": machine(), "plan": {**plan, "parts": given.only}}
-    if set(given.only) - {"waiting", "takeover"}:
+    if "flows" in given.only:
+        measure_flows(plan, result, spread)
+    if set(given.only) - {"flows", "waiting", "takeover"}:
         measure_one_engine(given.only, plan, result)
     if "waiting" in given.only:
         measure_waiting(plan, result)
