@@ -18,10 +18,9 @@ enum part_kind {
 
 struct part {
     enum part_kind kind;
-    struct text text;        /* RAW, LITERAL */
+    struct text text;        /* RAW, LITERAL; of TEXT, VALUE the whole string, for messages */
     const struct expr *expr; /* TEXT, VALUE */
-    struct text string;      /* TEXT, VALUE: the whole string it stands in, for messages */
-    size_t offset;           /* TEXT, VALUE: of the expression in it */
+    size_t offset;           /* TEXT, VALUE: of the expression in the string */
 };
 
 struct template
@@ -95,7 +94,7 @@ static int compile_one(struct compiler *c, struct text string, size_t at, struct
         expr_error_set(c->error, rc, 0, "write ${ … } with single braces");
     if (rc)
         return place_error(c->error, string, from);
-    *ret_part = (struct part){.expr = expr, .string = string, .offset = from};
+    *ret_part = (struct part){.text = string, .expr = expr, .offset = from};
     *ret_end = from + len + 1;
     c->template->expr_count++;
     return 0;
@@ -204,6 +203,16 @@ int template_compile(struct arena *arena, struct text json, struct template **re
     return compile_root(&c, root);
 }
 
+/* Room for what a string becomes, and no more: most have no expression, and files many strings. */
+static void reserve(struct compiler *c, struct text string)
+{
+    size_t most = 3;
+    for (size_t at = find_dollar(string, 0); at < string.len; at = find_dollar(string, at + 2))
+        most += 2;
+    c->template->parts = arena_calloc(c->arena, most, sizeof *c->template->parts);
+    c->template->capacity = most;
+}
+
 int template_compile_string(struct arena *arena, struct text string, struct template **ret_template,
                             struct expr_error *ret_error)
 {
@@ -212,7 +221,9 @@ int template_compile_string(struct arena *arena, struct text string, struct temp
     start(&c, arena, ret_error ? ret_error : &unwanted);
     c.template->kind = JSON_STRING;
     *ret_template = c.template;
-    return compile_string(&c, arena_text(arena, string.data ? string : TEXT("")));
+    struct text kept = arena_text(arena, string.data ? string : TEXT(""));
+    reserve(&c, kept);
+    return compile_string(&c, kept);
 }
 
 bool template_is_constant(const struct template *t)
@@ -258,7 +269,7 @@ static void add_escaped(struct buffer *out, struct text text)
 static int run_expr(struct run *r, const struct part *part, enum run_form form, struct buffer *out)
 {
     int rc = run_append(part->expr, form, r->scratch, r->scope, r->limits, out, r->error);
-    return rc ? place_error(r->error, part->string, part->offset) : 0;
+    return rc ? place_error(r->error, part->text, part->offset) : 0;
 }
 
 /* An expression within a string: its text, escaped when the string is JSON. */
