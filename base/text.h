@@ -17,7 +17,13 @@ struct text {
 #define TEXT(literal) ((struct text){"" literal, sizeof(literal) - 1})
 #define TEXT_NONE     ((struct text){NULL, 0})
 /* For printf("%.*s", TEXT_ARG(t)). */
-#define TEXT_ARG(t) (int)(t).len, (t).data ? (t).data : ""
+#define TEXT_ARG(t) (int)(t).len, text_data(t)
+
+/* The bytes; of no text an empty string. */
+static inline const char *text_data(struct text text)
+{
+    return text.data ? text.data : "";
+}
 
 static inline struct text text_of(const char *string)
 {
