@@ -120,7 +120,7 @@ void *arena_grow(struct arena *arena, void *old, size_t used, size_t want, size_
 {
     if (want <= *capacity)
         return old;
-    size_t grown = *capacity ? *capacity * 2 : 8;
+    size_t grown = *capacity ? *capacity * 2 : 4;
     if (grown < want)
         grown = want;
     void *fresh = arena_calloc(arena, grown, element_bytes);

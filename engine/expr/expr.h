@@ -110,7 +110,7 @@ int template_compile_string(struct arena *arena, struct text string, struct temp
 bool template_is_constant(const struct template *template);
 /* The whole template is one expression alone; returns it, else NULL. */
 const struct expr *template_alone(const struct template *template);
-/* Visits the paths of all expressions. */
+/* Visits the paths of all expressions; their offsets count within the string they stand in. */
 void template_each_path(const struct template *template,
                         void (*visit)(void *context, const struct expr_path *path), void *context);
 

@@ -10,6 +10,7 @@
 
 enum part_kind {
     PART_RAW,     /* JSON text */
+    PART_STRING,  /* a whole string without expression */
     PART_QUOTE,   /* begins and ends a JSON string */
     PART_LITERAL, /* plain text within a string */
     PART_TEXT,    /* an expression within a string */
@@ -18,7 +19,7 @@ enum part_kind {
 
 struct part {
     enum part_kind kind;
-    struct text text;        /* RAW, LITERAL; of TEXT, VALUE the whole string, for messages */
+    struct text text; /* RAW, STRING, LITERAL; of TEXT, VALUE the whole string, for messages */
     const struct expr *expr; /* TEXT, VALUE */
     size_t offset;           /* TEXT, VALUE: of the expression in the string */
 };
@@ -125,6 +126,10 @@ static int compile_string(struct compiler *c, struct text string)
     size_t from = 0, end = 0;
     struct part part;
     size_t quote = c->template->count;
+    if (find_dollar(string, 0) == string.len) {
+        add(c, PART_STRING, string);
+        return 0;
+    }
     add(c, PART_QUOTE, TEXT_NONE);
     for (;;) {
         size_t at = find_dollar(string, from);
@@ -163,7 +168,7 @@ static int compile_tree(struct compiler *c, const struct json *json, const char 
     if (json->kind == JSON_STRING && find_dollar(json->string, 0) < json->string.len) {
         add(c, PART_RAW, (struct text){*copied, (size_t)(json->raw.data - *copied)});
         *copied = json->raw.data + json->raw.len;
-        return compile_string(c, json->string);
+        return compile_string(c, arena_text(c->arena, json->string));
     }
     for (const struct json *child = json->first; child && !rc; child = child->next)
         rc = compile_tree(c, child, copied);
@@ -174,7 +179,7 @@ static int compile_root(struct compiler *c, const struct json *root)
 {
     c->template->kind = root->kind;
     if (root->kind == JSON_STRING)
-        return compile_string(c, root->string);
+        return compile_string(c, arena_text(c->arena, root->string));
     const char *copied = root->raw.data;
     int rc = compile_tree(c, root, &copied);
     size_t rest = (size_t)(root->raw.data + root->raw.len - copied);
@@ -195,22 +200,32 @@ int template_compile(struct arena *arena, struct text json, struct template **re
     struct expr_error unwanted;
     struct error error = {0};
     struct compiler c;
+    struct arena scratch = {0};
     struct json *root;
     start(&c, arena, ret_error ? ret_error : &unwanted);
-    if (json_parse(arena, arena_text(arena, json), &root, &error))
-        return expr_error_set(c.error, ERR_INVALID, 0, "not JSON: %.200s", error.text);
     *ret_template = c.template;
-    return compile_root(&c, root);
+    int rc = json_parse(&scratch, arena_text(arena, json), &root, &error);
+    if (rc)
+        rc = expr_error_set(c.error, ERR_INVALID, 0, "not JSON: %.200s", error.text);
+    else
+        rc = compile_root(&c, root);
+    arena_done(&scratch);
+    return rc;
 }
 
-/* Room for what a string becomes, and no more: most have no expression, and files many strings. */
+/* Room for what a string becomes, and no more: files have many, and most have no expression or are
+ * one alone. */
 static void reserve(struct compiler *c, struct text string)
 {
-    size_t most = 3;
+    size_t room = 1, dollars = 0;
     for (size_t at = find_dollar(string, 0); at < string.len; at = find_dollar(string, at + 2))
-        most += 2;
-    c->template->parts = arena_calloc(c->arena, most, sizeof *c->template->parts);
-    c->template->capacity = most;
+        dollars++;
+    if (dollars == 1 && *string.data == '$' && string.data[string.len - 1] == '}')
+        room = 2;
+    else if (dollars > 0)
+        room = 3 + 2 * dollars;
+    c->template->parts = arena_calloc(c->arena, room, sizeof *c->template->parts);
+    c->template->capacity = room;
 }
 
 int template_compile_string(struct arena *arena, struct text string, struct template **ret_template,
@@ -236,12 +251,28 @@ const struct expr *template_alone(const struct template *t)
     return t->count == 1 && t->parts[0].kind == PART_VALUE ? t->parts[0].expr : NULL;
 }
 
+/* Passes paths on with their place in the string. */
+struct passing {
+    void (*visit)(void *context, const struct expr_path *path);
+    void *context;
+    size_t offset; /* of the expression in the string */
+};
+
+static void pass_path(void *context, const struct expr_path *path)
+{
+    const struct passing *passing = context;
+    struct expr_path moved = *path;
+    moved.offset += passing->offset;
+    passing->visit(passing->context, &moved);
+}
+
 void template_each_path(const struct template *t,
                         void (*visit)(void *context, const struct expr_path *path), void *context)
 {
     for (size_t i = 0; i < t->count; i++) {
+        struct passing passing = {visit, context, t->parts[i].offset};
         if (t->parts[i].expr)
-            expr_each_path(t->parts[i].expr, visit, context);
+            expr_each_path(t->parts[i].expr, pass_path, &passing);
     }
 }
 
@@ -291,6 +322,12 @@ static int run_part(struct run *r, const struct part *part)
     switch (part->kind) {
     case PART_RAW:
         buffer_add_text(r->out, part->text);
+        return 0;
+    case PART_STRING:
+        if (r->json)
+            buffer_add_json_string(r->out, part->text);
+        else
+            buffer_add_text(r->out, part->text);
         return 0;
     case PART_QUOTE:
         if (r->json)

@@ -62,16 +62,21 @@ struct draft {
     bool until_changes;  /* `repeat.until` looks at what a round may change */
 };
 
+/* What a task waits for, directly or not: a bit per task of its level. */
+struct ancestors {
+    uint64_t *words;
+    uint32_t word_count; /* up to the last that has a bit */
+};
+
 /* One level of tasks while it is read. */
 struct level {
     struct flow_level *result; /* what stays of it; its task_count holds while reading, too */
     struct draft *owner;       /* the task that it is the flow of */
     struct draft *drafts;
-    struct names names;  /* task name -> draft */
-    bool is_steps;       /* each needs the one before */
-    unsigned depth;      /* flows around it */
-    uint64_t *ancestors; /* row per task: bit per task it waits for, directly or not */
-    size_t row_words;    /* of a row */
+    struct names names;          /* task name -> draft */
+    bool is_steps;               /* each needs the one before */
+    unsigned depth;              /* flows around it */
+    struct ancestors *ancestors; /* per task */
     uint32_t *order;     /* numbers, each behind all it needs; shorter where there are cycles */
     uint32_t ordered;    /* of them */
     uint32_t *needed_by; /* per task: 1 + the task that named it as a need last */
@@ -82,12 +87,12 @@ struct level {
 struct use {
     const struct node *scalar; /* the expression stands in it */
     size_t offset;             /* of the root, in the scalar's text */
-    struct text names[3];      /* the first ones of the path */
+    const struct text *names;  /* the path */
     size_t count;
     const char *key;     /* under which it stands, for messages */
     unsigned roots;      /* that it may use: root_bit */
     struct draft *draft; /* whose names it sees */
-    bool is_condition;
+    struct use *next;    /* in the order noted */
 };
 
 struct compiler {
@@ -106,8 +111,7 @@ struct compiler {
     bool *inputs_used;        /* by number, once names are looked up */
     bool inputs_are_bad;      /* declarations were refused: unknown inputs are no news */
     size_t task_total;
-    struct use *uses;
-    size_t use_count, use_capacity;
+    struct use *uses, **uses_end; /* the first, and where the next one goes */
     size_t expression_count;
 };
 
@@ -129,8 +133,8 @@ void order_level(struct compiler *c, struct level *level);
 /* Whether `task` waits for `other`, of one level. */
 static inline bool level_waits_for(const struct level *level, uint32_t task, uint32_t other)
 {
-    const uint64_t *row = level->ancestors + (size_t)task * level->row_words;
-    return row[other / 64] >> (other % 64) & 1;
+    const struct ancestors *all = &level->ancestors[task];
+    return other / 64 < all->word_count && all->words[other / 64] >> (other % 64) & 1;
 }
 /* The task called `name` in any level but `level`, for hints; NULL: none. */
 const struct draft *find_elsewhere(const struct compiler *c, const struct level *level,

@@ -144,7 +144,7 @@ static bool never_fails(const struct flow_task *task)
 
 /* Per task, what must have succeeded and what must have failed when it runs. */
 struct musts {
-    uint64_t *succeed, *fail; /* rows like level->ancestors */
+    uint64_t *succeed, *fail; /* a row per task */
     size_t words;
 };
 
@@ -193,7 +193,7 @@ static bool gather_musts(const struct level *level, const struct musts *musts, u
 static void doubt_musts(struct compiler *c, const struct level *level)
 {
     size_t count = level->result->task_count;
-    struct musts musts = {.words = level->row_words};
+    struct musts musts = {.words = (count + 63) / 64};
     musts.succeed = arena_calloc(&c->scratch, count * musts.words + 1, sizeof(uint64_t));
     musts.fail = arena_calloc(&c->scratch, count * musts.words + 1, sizeof(uint64_t));
     for (uint32_t i = 0; i < level->ordered; i++) {
@@ -252,8 +252,7 @@ static void doubt_inputs(struct compiler *c)
 static void note_changes(struct compiler *c)
 {
     static const char *const roots[] = {"result", "prev", "round", "retry"};
-    for (size_t i = 0; i < c->use_count; i++) {
-        const struct use *use = &c->uses[i];
+    for (const struct use *use = c->uses; use; use = use->next) {
         for (size_t j = 0; !strcmp(use->key, "repeat.until") && j < 4; j++)
             if (text_equal(use->names[0], text_of(roots[j])))
                 use->draft->until_changes = true;

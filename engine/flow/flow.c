@@ -129,6 +129,7 @@ int flow_compile(struct text source, struct flow **ret_flow, struct flow_problem
     struct compiler c = {.flow = flow, .arena = &flow->arena};
     *ret_problems = (struct flow_problems){0};
     c.report.problems = ret_problems;
+    c.uses_end = &c.uses;
     compile(&c, source.data ? source : TEXT(""));
     compiler_done(&c);
     if (ret_problems->errors > 0) {

@@ -53,16 +53,22 @@ static void sort_names(struct compiler *c, struct level *level)
 /* ------------------------------------------------------------------------------------ order,
  * cycles */
 
-static void add_ancestors(struct level *level, uint32_t number)
+static void add_ancestors(struct compiler *c, struct level *level, uint32_t number)
 {
-    uint64_t *row = level->ancestors + (size_t)number * level->row_words;
+    struct ancestors *all = &level->ancestors[number];
     const struct flow_task *task = level->drafts[number].task;
     for (size_t i = 0; i < task->need_count; i++) {
+        uint32_t needed = task->needs[i].task, count = level->ancestors[needed].word_count;
+        count = count > needed / 64 ? count : needed / 64 + 1;
+        all->word_count = all->word_count > count ? all->word_count : count;
+    }
+    all->words = arena_calloc(&c->scratch, all->word_count, sizeof *all->words);
+    for (size_t i = 0; i < task->need_count; i++) {
         uint32_t needed = task->needs[i].task;
-        const uint64_t *other = level->ancestors + (size_t)needed * level->row_words;
-        for (size_t word = 0; word < level->row_words; word++)
-            row[word] |= other[word];
-        row[needed / 64] |= UINT64_C(1) << (needed % 64);
+        const struct ancestors *other = &level->ancestors[needed];
+        for (size_t word = 0; word < other->word_count; word++)
+            all->words[word] |= other->words[word];
+        all->words[needed / 64] |= UINT64_C(1) << (needed % 64);
     }
 }
 
@@ -80,7 +86,7 @@ static void take_in_order(struct compiler *c, struct level *level, uint32_t *wai
     while (head < tail) {
         uint32_t number = queue[head++];
         const struct flow_task *task = level->drafts[number].task;
-        add_ancestors(level, number);
+        add_ancestors(c, level, number);
         for (size_t i = 0; i < task->dependent_count; i++)
             if (--waiting[task->dependents[i]] == 0)
                 queue[tail++] = task->dependents[i];
@@ -162,9 +168,7 @@ void order_level(struct compiler *c, struct level *level)
     uint32_t count = level->result->task_count;
     add_dependents(c, level);
     sort_names(c, level);
-    level->row_words = (count + 63) / 64;
-    level->ancestors =
-        arena_calloc(&c->scratch, (size_t)count * level->row_words + 1, sizeof *level->ancestors);
+    level->ancestors = arena_calloc(&c->scratch, count, sizeof *level->ancestors);
     uint32_t *waiting = arena_calloc(&c->scratch, count + 1, sizeof *waiting);
     take_in_order(c, level, waiting);
     if (level->ordered < count)

@@ -300,6 +300,6 @@ void scope_check(struct compiler *c)
 {
     c->inputs_used = arena_calloc(&c->scratch, c->flow->input_count + 1, sizeof(bool));
     /* Beyond what is listed nothing is gained, and finding places takes time. */
-    for (size_t i = 0; i < c->use_count && !report_is_full(&c->report); i++)
-        check_use(c, &c->uses[i]);
+    for (const struct use *use = c->uses; use && !report_is_full(&c->report); use = use->next)
+        check_use(c, use);
 }

@@ -85,107 +85,26 @@ struct noting {
     const struct node *scalar;
     size_t skipped; /* bytes of its text that the expression library did not see */
     const struct expr_home *home;
-    bool is_condition;
 };
 
 static void note_use(void *context, const struct expr_path *path)
 {
     const struct noting *noting = context;
     struct compiler *c = noting->c;
-    struct use use = {.scalar = noting->scalar,
-                      .offset = noting->skipped + path->offset,
-                      .key = noting->home->key,
-                      .roots = noting->home->roots | ROOT_ALWAYS,
-                      .draft = noting->home->draft,
-                      .is_condition = noting->is_condition};
-    for (; use.count < path->count && use.count < 3; use.count++)
-        use.names[use.count] = path->names[use.count];
-    c->uses = arena_grow(&c->scratch, c->uses, c->use_count, c->use_count + 1, &c->use_capacity,
-                         sizeof *c->uses);
-    c->uses[c->use_count++] = use;
+    struct use *use = arena_alloc(&c->scratch, sizeof *use);
+    *use = (struct use){.scalar = noting->scalar,
+                        .offset = noting->skipped + path->offset,
+                        .names = path->names,
+                        .count = path->count,
+                        .roots = noting->home->roots | ROOT_ALWAYS,
+                        .key = noting->home->key,
+                        .draft = noting->home->draft};
+    *c->uses_end = use;
+    c->uses_end = &use->next;
 }
 
 /* ------------------------------------------------------------------------------------- templates
  */
-
-/* Behind the CEL string whose quote stands at `at`; `is_raw`: without escapes. */
-static size_t skip_string(struct text text, size_t at, bool is_raw)
-{
-    char quote = text.data[at];
-    bool is_long = at + 2 < text.len && text.data[at + 1] == quote && text.data[at + 2] == quote;
-    size_t quotes = is_long ? 3 : 1, seen = 0;
-    for (at += quotes; at < text.len && seen < quotes; at++) {
-        seen = text.data[at] == quote ? seen + 1 : 0;
-        if (text.data[at] == '\\' && !is_raw)
-            at++;
-    }
-    return at < text.len ? at : text.len;
-}
-
-/* Behind the brace that closes the expression whose `${` stands at `at`, or text.len. */
-static size_t end_of_expression(struct text text, size_t at)
-{
-    size_t depth = 1;
-    for (at += 2; at < text.len && depth > 0;) {
-        char c = text.data[at];
-        if (c == '"' || c == '\'') {
-            at = skip_string(text, at, (text.data[at - 1] | 0x20) == 'r');
-            continue;
-        }
-        if (c == '/' && at + 1 < text.len && text.data[at + 1] == '/')
-            while (at < text.len && text.data[at] != '\n')
-                at++;
-        depth += c == '{';
-        depth -= c == '}';
-        at += at < text.len;
-    }
-    return at;
-}
-
-/* The expression from `at` to `end`, or NULL. */
-static const struct expr *expression_at(struct compiler *c, struct text text, size_t at, size_t end)
-{
-    struct expr_error error = {0};
-    struct template *template;
-    struct text part = {text.data + at, end - at};
-    if (template_compile_string(&c->scratch, part, &template, &error))
-        return NULL;
-    return template_alone(template);
-}
-
-/* Notes the names of all expressions of a text that was compiled whole. The library counts places
- * from where each expression begins, so each is looked at by itself. */
-static void note_uses(struct compiler *c, const struct template *template, struct text text,
-                      const struct noting *noting)
-{
-    struct noting part = *noting;
-    size_t before = c->use_count;
-    const struct expr *alone = template_alone(template);
-    const char *opening = alone ? memmem(text.data, text.len, "${", 2) : NULL;
-    if (opening) {
-        part.skipped += (size_t)(opening - text.data) + 2;
-        expr_each_path(alone, note_use, &part);
-        return;
-    }
-    for (size_t at = 0; at + 1 < text.len;) {
-        if (text.data[at] != '$' || text.data[at + 1] != '{' ||
-            (at > 0 && text.data[at - 1] == '$')) {
-            at++;
-            continue;
-        }
-        size_t end = end_of_expression(text, at);
-        const struct expr *expr = expression_at(c, text, at, end);
-        if (!expr) {
-            /* Ours and the library's idea of its end differ: the names count, not the places. */
-            c->use_count = before;
-            template_each_path(template, note_use, &part);
-            return;
-        }
-        part.skipped = noting->skipped + at + 2;
-        expr_each_path(expr, note_use, &part);
-        at = end;
-    }
-}
 
 /* Counts one more expression of the file; false when there are too many. */
 static bool count_expressions(struct compiler *c, const struct node *scalar, size_t count)
@@ -222,9 +141,8 @@ static struct template *compile_part(struct compiler *c, struct arena *arena,
         report_expression(c, scalar, text, skipped, &error, is_condition);
         return NULL;
     }
-    struct noting noting = {c, scalar, skipped, home, is_condition};
-    if (!template_is_constant(template))
-        note_uses(c, template, text, &noting);
+    struct noting noting = {c, scalar, skipped, home};
+    template_each_path(template, note_use, &noting);
     return template;
 }
 
@@ -356,7 +274,7 @@ static const struct expr *compile_bare(struct compiler *c, const struct node *no
         report_expression(c, node, text, skipped, &error, true);
         return NULL;
     }
-    struct noting noting = {c, node, skipped, home, true};
+    struct noting noting = {c, node, skipped, home};
     expr_each_path(expr, note_use, &noting);
     return expr;
 }

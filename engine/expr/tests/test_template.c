@@ -166,6 +166,26 @@ static void visits_all_paths(void **state)
     arena_done(&arena);
 }
 
+static void place_of_last_path(void *context, const struct expr_path *path)
+{
+    *(size_t *)context = path->offset;
+}
+
+static void places_of_paths_count_within_the_string(void **state)
+{
+    struct arena arena = {0};
+    struct template *template;
+    size_t place = 0;
+    struct text string = TEXT("a ${ \"}\" + input.a } b ${ input.b }");
+    assert_int_equal(template_compile_string(&arena, string, &template, NULL), 0);
+    template_each_path(template, place_of_last_path, &place);
+    assert_int_equal(place, 26);
+    assert_int_equal(template_compile_string(&arena, TEXT("${ input.c }"), &template, NULL), 0);
+    template_each_path(template, place_of_last_path, &place);
+    assert_int_equal(place, 3);
+    arena_done(&arena);
+}
+
 static void leaves_the_buffer_on_trouble(void **state)
 {
     struct arena arena = {0}, scratch = {0};
@@ -188,10 +208,15 @@ static void leaves_the_buffer_on_trouble(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(alone_keeps_its_type),   cmocka_unit_test(text_around_makes_a_string),
-        cmocka_unit_test(dollars_are_escaped),    cmocka_unit_test(text_form_unquotes),
-        cmocka_unit_test(points_into_the_string), cmocka_unit_test(plain_strings_compile_too),
-        cmocka_unit_test(visits_all_paths),       cmocka_unit_test(leaves_the_buffer_on_trouble),
+        cmocka_unit_test(alone_keeps_its_type),
+        cmocka_unit_test(text_around_makes_a_string),
+        cmocka_unit_test(dollars_are_escaped),
+        cmocka_unit_test(text_form_unquotes),
+        cmocka_unit_test(points_into_the_string),
+        cmocka_unit_test(plain_strings_compile_too),
+        cmocka_unit_test(places_of_paths_count_within_the_string),
+        cmocka_unit_test(visits_all_paths),
+        cmocka_unit_test(leaves_the_buffer_on_trouble),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
