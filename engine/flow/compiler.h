@@ -123,7 +123,7 @@ struct target {
 
 /* A draft for something that is not in a level: `task` is made as well. */
 struct draft *draft_new(struct compiler *c, struct span place);
-/* Where the key `key` of the task stands, or its name. */
+/* Where the key `key`, which the task has, stands. */
 struct span draft_key_span(const struct draft *draft, const char *key);
 
 /* Resolves the needs of all levels: needs, dependents, ancestors; cycles are refused. */

@@ -17,7 +17,7 @@ static void doubt_retry(struct compiler *c, const struct draft *draft)
 {
     const struct flow_retry *retry = &draft->task->retry;
     bool has_default = c->defaults && c->defaults->task->retry.present;
-    if (!draft->retry_attempts || retry->values || retry->values_expr || retry->attempts.expr ||
+    if (!draft->retry_attempts || retry->values || retry->attempts.expr ||
         retry->attempts.value != 1 || has_default)
         return;
     warn(c, draft->retry_attempts->key->span, "`attempts: 1` retries nothing",
@@ -35,8 +35,7 @@ static void doubt_keys(struct compiler *c, const struct draft *draft)
     if (task->skip != SKIP_TASK && !task->run_if)
         warn(c, draft_key_span(draft, "skip"), "`skip` does nothing without `if`",
              "it says how far a no of `if` reaches");
-    if (draft->level && task->need_count == 0 &&
-        (task->join != JOIN_ALL || node_member(draft->map, "join")))
+    if (draft->level && task->need_count == 0 && node_member(draft->map, "join"))
         warn(c, draft_key_span(draft, "join"), "`join` does nothing: the task needs none", NULL);
     if (task->once && (ends_at_once(task) || task->verb == VERB_TASKS))
         warn(c, draft_key_span(draft, "once"), "`once` does nothing here",
@@ -50,13 +49,14 @@ static void doubt_keys(struct compiler *c, const struct draft *draft)
 
 static void doubt_http(struct compiler *c, const struct draft *draft)
 {
-    const struct node *http = draft->map ? node_member(draft->map, "http") : NULL;
+    const struct node *http = node_member(draft->map, "http");
     const struct node *method = http ? node_member(http, "method") : NULL;
     const struct node *body = http ? node_member(http, "body") : NULL;
-    if (!body || (method && !text_equal(method->text, TEXT("GET")) &&
-                  !text_equal(method->text, TEXT("HEAD"))))
+    bool is_head = method && text_equal(method->text, TEXT("HEAD"));
+    if (!body || (method && !is_head && !text_equal(method->text, TEXT("GET"))))
         return;
-    warn(c, body->key->span, "a GET has no body", method ? NULL : "add `method: POST`");
+    warn(c, body->key->span, is_head ? "a HEAD has no body" : "a GET has no body",
+         method ? NULL : "add `method: POST`");
 }
 
 /* --------------------------------------------------------------------------------------- loops */
@@ -136,8 +136,8 @@ static void doubt_stop(struct compiler *c, const struct level *top)
 /* Whether nothing can make the task fail. */
 static bool never_fails(const struct flow_task *task)
 {
-    bool is_plain = task->verb == VERB_NOOP ||
-                    (task->verb == VERB_SET && task->value && template_is_constant(task->value));
+    bool is_plain =
+        task->verb == VERB_NOOP || (task->verb == VERB_SET && template_is_constant(task->value));
     return is_plain && !task->run_if && !task->expect && !task->deadline_ms.present &&
            !task->foreach.present && !task->repeat.present && !task->join_count.expr;
 }

@@ -58,7 +58,7 @@ static bool is_of_other_system(struct text text)
     char packed[16];
     size_t len = 0;
     for (size_t at = 0; at < text.len; at++) {
-        if ((text.data[at] != '{' && text.data[at] != '$') || at + 2 > text.len)
+        if (text.data[at] != '{' && text.data[at] != '$')
             continue;
         len = 0;
         for (size_t i = at; i < text.len && len < sizeof packed; i++)
@@ -74,7 +74,7 @@ static bool is_of_other_system(struct text text)
 static void doubt_string(struct compiler *c, const struct node *node)
 {
     struct flow_problem *problem;
-    if (node->text.len == 0 || memmem(node->text.data, node->text.len, "${", 2))
+    if (memmem(node->text.data, node->text.len, "${", 2))
         return;
     if (looks_computed(c, node->text)) {
         problem = report_warning(&c->report, node->span, "this is a text, nothing is computed");
@@ -155,7 +155,7 @@ static void doubt_run(struct compiler *c, const struct node *list)
 static void doubt_map(struct compiler *c, const struct node *map)
 {
     static const char *const keys[] = {"set", "output", "with", "env", "run", "fail", "http"};
-    if (!map || map->kind != NODE_MAP)
+    if (!map)
         return;
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
         doubt_strings(c, node_member(map, keys[i]));
@@ -167,6 +167,5 @@ static void doubt_map(struct compiler *c, const struct node *map)
 void doubt_texts(struct compiler *c, const struct draft *draft)
 {
     doubt_map(c, draft->map);
-    if (draft->map)
-        doubt_map(c, node_member(draft->map, "revert"));
+    doubt_map(c, node_member(draft->map, "revert"));
 }

@@ -85,9 +85,10 @@ static bool check_tag(struct compiler *c, const struct node *node)
         return false;
     bool is_good =
         node->kind == NODE_STRING && node->text.len > 0 && node->text.len <= TAG_MAX_BYTES;
-    for (size_t i = 0; is_good && i < node->text.len; i++)
-        is_good = node->text.data[i] > ' ' && node->text.data[i] != ',' &&
-                  node->text.data[i] != 0x7F && !(node->text.data[i] & 0x80);
+    for (size_t i = 0; is_good && i < node->text.len; i++) {
+        unsigned char ch = (unsigned char)node->text.data[i];
+        is_good = ch > ' ' && ch < 0x7F && ch != ',';
+    }
     if (is_good)
         return true;
     struct flow_problem *problem = report_error(

@@ -42,7 +42,8 @@ static void check_url(struct compiler *c, const struct node *value)
     } else if (!may_begin_with(text, "http://") && !may_begin_with(text, "https://")) {
         problem =
             report_error(&c->report, value->span, "a URL begins with `http://` or `https://`");
-        if (!memmem(text.data, text.len, "://", 3) && text.data[0] != '/')
+        if (!memmem(text.data, text.len, "://", 3) && text.data[0] != '/' &&
+            !begins_with(text, "http"))
             report_hint(&c->report, problem, "write `http://%.*s`", TEXT_ARG(text));
     } else if (memchr(text.data, ' ', text.len) && !memmem(text.data, text.len, "${", 2)) {
         problem = report_error(&c->report, value->span, "a blank can't stand in a URL");
@@ -68,6 +69,14 @@ static bool is_token(struct text text)
     return text.len > 0;
 }
 
+static bool is_method(struct text text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((text.data[i] < 'A' || text.data[i] > 'Z') && text.data[i] != '-')
+            return false;
+    return text.len > 0;
+}
+
 void key_method(struct compiler *c, const struct target *target, const struct node *value)
 {
     struct expr_home home = attempt_home(target, "method");
@@ -76,10 +85,7 @@ void key_method(struct compiler *c, const struct target *target, const struct no
     if (!method || memmem(value->text.data, value->text.len, "${", 2))
         return;
     struct text text = value->text;
-    bool is_good = text.len > 0;
-    for (size_t i = 0; i < text.len; i++)
-        is_good &= (text.data[i] >= 'A' && text.data[i] <= 'Z') || text.data[i] == '-';
-    if (is_good)
+    if (is_method(text))
         return;
     struct flow_problem *problem = report_error(
         &c->report, value->span, "`%.*s` is no method; expected GET, POST, PUT …", TEXT_ARG(text));
@@ -87,7 +93,7 @@ void key_method(struct compiler *c, const struct target *target, const struct no
     for (size_t i = 0; i < text.len; i++)
         if (upper[i] >= 'a' && upper[i] <= 'z')
             upper[i] &= (char)~0x20;
-    if (is_token(text))
+    if (is_method((struct text){upper, text.len}))
         report_hint(&c->report, problem, "methods are written in capitals: %s", upper);
 }
 
@@ -156,7 +162,6 @@ void key_http(struct compiler *c, const struct target *target, const struct node
         return;
     }
     language_read(c, IN_HTTP, value, target);
-    if (!node_member(value, "url") && !node_is_refused(value) &&
-        language_knows_keys(IN_HTTP, value))
+    if (!node_member(value, "url") && language_knows_keys(IN_HTTP, value))
         report_error(&c->report, value->key->span, "`http` has no `url`");
 }

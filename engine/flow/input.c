@@ -94,9 +94,8 @@ int input_check(const struct flow_input *input, struct text json, struct error *
 {
     struct arena arena = {0};
     struct json *value;
-    int code = json_parse(&arena, json, &value, ret_error);
-    if (!code)
-        code = input_check_value(input, value, ret_error);
+    CHECK(!json_parse(&arena, json, &value, NULL));
+    int code = input_check_value(input, value, ret_error);
     arena_done(&arena);
     return code;
 }

@@ -96,12 +96,11 @@ static void check_declaration(struct compiler *c, const struct flow_input *input
                               const struct node *node)
 {
     struct error error = {0};
-    const struct node *value = node_member(node, "default");
-    if (input->default_json.data && value && input_check(input, input->default_json, &error))
-        report_error(&c->report, value->span, "the default of `%.*s` %s", TEXT_ARG(input->name),
-                     error.text);
+    if (input->default_json.data && input_check(input, input->default_json, &error))
+        report_error(&c->report, node_member(node, "default")->span, "the default of `%.*s` %s",
+                     TEXT_ARG(input->name), error.text);
     const struct flow_input only_type = {.type = input->type};
-    value = node_member(node, "enum");
+    const struct node *value = node_member(node, "enum");
     if (!value || value->count != input->enum_count)
         return;
     value = value->first;

@@ -11,8 +11,9 @@
 /* In the order of enum flow_type. */
 extern const char *const input_type_names[INPUT_TYPE_COUNT];
 
-/* Whether the JSON text is of the input's type and one of its allowed values; `ret_error` says what
- * is wrong in words that follow the value's name ("must be an integer, not text"). */
+/* Whether the text, which is JSON, is of the input's type and one of its allowed values;
+ * `ret_error` says what is wrong in words that follow the value's name ("must be an integer, not
+ * text"). */
 int input_check(const struct flow_input *input, struct text json, struct error *ret_error);
 /* The same for a value that was parsed. */
 int input_check_value(const struct flow_input *input, const struct json *value,

@@ -18,10 +18,10 @@ static const char *home_name(unsigned homes)
         {IN_FOREACH, "in `foreach`"},   {IN_REPEAT, "in `repeat`"},
         {IN_HTTP, "in `http`"},         {IN_INPUT, "in the declaration of an input"},
     };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (homes & names[i].homes)
-            return names[i].name;
-    return "here";
+    size_t i = 0;
+    while (!(homes & names[i].homes))
+        CHECK(++i < sizeof names / sizeof names[0]);
+    return names[i].name;
 }
 
 static const struct key_rule *find_rule(struct text name, unsigned homes)
@@ -275,9 +275,4 @@ bool language_knows_keys(enum key_home home, const struct node *map)
         if (value->key->kind == NODE_STRING && !find_rule(value->key->text, home))
             return false;
     return true;
-}
-
-bool language_means(struct text word, enum key_home home)
-{
-    return find_rule(word, home) || habit_hint(word, home);
 }

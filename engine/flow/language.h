@@ -70,9 +70,6 @@ void language_read(struct compiler *c, enum key_home home, const struct node *ma
 /* Whether all keys of `map` are known in `home`. */
 bool language_knows_keys(enum key_home home, const struct node *map);
 
-/* Whether the word is a key in `home`, or what other systems call one. */
-bool language_means(struct text word, enum key_home home);
-
 /* The hint for a word that other systems use as a key in `home`, or NULL. */
 const char *habit_hint(struct text word, unsigned home);
 /* Whether other systems use the word for what is a verb here. */

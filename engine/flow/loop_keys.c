@@ -91,7 +91,7 @@ static void read_foreach_map(struct compiler *c, const struct target *target,
     const struct node *in = node_member(value, "in");
     language_read(c, IN_FOREACH, value, target);
     check_enough(c, foreach_of(target), value);
-    if (in || node_is_refused(value))
+    if (in)
         return;
     struct flow_problem *problem =
         report_error(&c->report, value->key->span, "`foreach` has no list; expected `in: LIST`");
@@ -159,8 +159,7 @@ void key_repeat(struct compiler *c, const struct target *target, const struct no
         return;
     }
     language_read(c, IN_REPEAT, value, target);
-    if (node_member(value, "until") || node_is_refused(value) ||
-        !language_knows_keys(IN_REPEAT, value))
+    if (node_member(value, "until") || !language_knows_keys(IN_REPEAT, value))
         return;
     problem = report_error(&c->report, value->key->span, "`repeat` needs `until`");
     report_hint(&c->report, problem, "what is tried again after a failure is said by `retry`");

@@ -35,7 +35,7 @@ void *names_add(struct names *names, struct arena *arena, struct text name, void
 
 void *names_find(const struct names *names, struct text name)
 {
-    const struct names_entry *entry = name.data ? find_entry(names, name) : NULL;
+    const struct names_entry *entry = find_entry(names, name);
     return entry ? entry->thing : NULL;
 }
 

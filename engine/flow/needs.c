@@ -88,9 +88,8 @@ static bool gather(struct gathering *g, const struct node *node, enum flow_need_
     if (node_is_refused(node))
         return false;
     if (node->kind != NODE_STRING) {
-        struct flow_problem *problem =
-            report_error(&c->report, node->span, "a need must be a task's name, not %s",
-                         node->kind == NODE_EMPTY ? "empty" : node_kind_name(node));
+        struct flow_problem *problem = report_error(
+            &c->report, node->span, "a need must be a task's name, not %s", node_kind_name(node));
         if (node->kind == NODE_MAP)
             report_hint(&c->report, problem,
                         "kinds are said for all: `needs: {a: success, b: failure}`");

@@ -12,10 +12,10 @@ static size_t count_digits(struct text word, size_t at)
     return count;
 }
 
-/* Whether `word` is a number as JSON writes it. */
+/* Whether `word`, which is not empty, is a number as JSON writes it. */
 static bool is_number(struct text word)
 {
-    size_t at = word.len > 0 && word.data[0] == '-', digits = count_digits(word, at);
+    size_t at = word.data[0] == '-', digits = count_digits(word, at);
     if (digits == 0 || (digits > 1 && word.data[at] == '0'))
         return false;
     at += digits;
@@ -52,7 +52,7 @@ const char *node_kind_name(const struct node *node)
     switch (node->kind) {
     case NODE_BAD:
     case NODE_EMPTY:
-        return "nothing";
+        return "an empty value";
     case NODE_NULL:
         return "null";
     case NODE_BOOLEAN:

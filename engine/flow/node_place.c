@@ -11,6 +11,11 @@ static bool is_space(char c)
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+static bool is_line_end(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
 static size_t utf8_bytes_of(uint32_t code)
 {
     return code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
@@ -43,8 +48,7 @@ static struct piece escaped(uint32_t code, uint32_t source_bytes)
 static struct piece read_escape(const char *at, uint32_t left)
 {
     size_t digits = 0;
-    if (left < 2)
-        return (struct piece){left, 0};
+    CHECK(left >= 2);
     switch (at[1]) {
     case 'x':
         digits = 2;
@@ -72,11 +76,10 @@ static struct piece read_escape(const char *at, uint32_t left)
     default:
         return (struct piece){2, 1};
     }
-    if (left < 2 + digits)
-        return (struct piece){left, 0};
+    CHECK(left >= 2 + digits);
     uint32_t code = hex_value(at + 2, digits);
-    /* JSON's pairs: two escapes, one character of four bytes. */
-    if (digits == 4 && code >= 0xD800 && code < 0xDC00 && left >= 12)
+    /* JSON's pairs: two escapes, one character of four bytes. Half of one is no JSON. */
+    if (digits == 4 && (code & 0xFC00) == 0xD800)
         return (struct piece){12, 4};
     return escaped(code, 2 + (uint32_t)digits);
 }
@@ -85,7 +88,7 @@ static struct piece read_piece(const struct node *scalar, const char *at, uint32
 {
     if (scalar->style == NODE_DOUBLE && *at == '\\')
         return read_escape(at, left);
-    if (scalar->style == NODE_SINGLE && *at == '\'' && left >= 2)
+    if (scalar->style == NODE_SINGLE && *at == '\'')
         return (struct piece){2, 1};
     return (struct piece){1, !is_space(*at)};
 }
@@ -96,9 +99,9 @@ static struct span content_of(const struct lines *source, const struct node *sca
     struct span span = scalar->span;
     if (scalar->style == NODE_SINGLE || scalar->style == NODE_DOUBLE) {
         span.begin++;
-        span.end -= span.end > span.begin;
+        span.end--;
     } else if (scalar->style == NODE_BLOCK) {
-        while (span.begin < span.end && source->text.data[span.begin] != '\n')
+        while (span.begin < span.end && !is_line_end(source->text.data[span.begin]))
             span.begin++;
     }
     return span;
@@ -107,7 +110,8 @@ static struct span content_of(const struct lines *source, const struct node *sca
 static size_t count_visible(struct text text, size_t end)
 {
     size_t count = 0;
-    for (size_t i = 0; i < end && i < text.len; i++)
+    CHECK(end <= text.len);
+    for (size_t i = 0; i < end; i++)
         count += !is_space(text.data[i]);
     return count;
 }
@@ -131,9 +135,7 @@ static uint32_t find_visible(const struct lines *source, const struct node *scal
 struct span node_text_span(const struct lines *source, const struct node *scalar, size_t begin,
                            size_t end)
 {
-    CHECK(begin <= end);
-    if (!scalar->text.data || scalar->span.end > source->text.len)
-        return scalar->span;
+    CHECK(begin <= end && scalar->span.end <= source->text.len);
     struct span content = content_of(source, scalar);
     size_t first = count_visible(scalar->text, begin);
     size_t last = count_visible(scalar->text, end);

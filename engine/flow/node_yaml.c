@@ -36,15 +36,16 @@ struct reader {
 static uint32_t byte_of(struct reader *r, const yaml_mark_t *mark)
 {
     struct text text = r->source->text;
-    while (r->mark_index < mark->index && r->mark_byte < text.len) {
+    while (r->mark_index < mark->index) {
         size_t bytes = utf8_sequence(text.data + r->mark_byte, text.len - r->mark_byte);
-        r->mark_byte += (uint32_t)(bytes ? bytes : 1);
+        CHECK(bytes > 0);
+        r->mark_byte += (uint32_t)bytes;
         r->mark_index++;
     }
-    while (r->mark_index > mark->index && r->mark_byte > 0) {
+    while (r->mark_index > mark->index) {
         do
-            r->mark_byte--;
-        while (r->mark_byte > 0 && ((unsigned char)text.data[r->mark_byte] & 0xC0) == 0x80);
+            CHECK(r->mark_byte-- > 0);
+        while (((unsigned char)text.data[r->mark_byte] & 0xC0) == 0x80);
         r->mark_index--;
     }
     return r->mark_byte;
@@ -189,7 +190,7 @@ static void close_container(struct reader *r, const yaml_event_t *event)
         check_doubled(r, node);
     if (node->style == NODE_FLOW)
         node->span.end = byte_of(r, &event->end_mark);
-    else if (first)
+    else /* a list or map without brackets has a member: nothing else makes it one */
         node->span.end = first->key ? first->key->span.end : first->span.end;
     /* A key that is a list or a map was refused, but what belongs to it had to be read. */
     if (r->depth > 0 && r->frames[r->depth - 1].key == node)

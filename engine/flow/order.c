@@ -99,10 +99,10 @@ static void take_in_order(struct compiler *c, struct level *level, uint32_t *wai
 static uint32_t left_over_need(const struct level *level, const uint32_t *waiting, uint32_t number)
 {
     const struct flow_task *task = level->drafts[number].task;
-    for (size_t i = 0; i < task->need_count; i++)
-        if (waiting[task->needs[i].task] > 0)
-            return task->needs[i].task;
-    UNREACHABLE();
+    size_t i = 0;
+    while (waiting[task->needs[i].task] == 0)
+        CHECK(++i < task->need_count);
+    return task->needs[i].task;
 }
 
 #define CYCLE_SHOWN_MAX 20
@@ -113,8 +113,7 @@ static struct span span_of_need(const struct level *level, uint32_t number, uint
     const struct draft *draft = &level->drafts[number];
     struct text name = level->drafts[needed].task->name;
     const struct node *node = draft->needs;
-    if (!node)
-        return draft->name_span;
+    CHECK(node); /* a step that says none needs an earlier one only */
     for (const struct node *child = node->first; child; child = child->next) {
         const struct node *named = child->key ? child->key : child;
         if (named->kind == NODE_STRING && text_equal(named->text, name))

@@ -193,16 +193,14 @@ int flow_cut_down(struct flow *flow, struct text target, struct error *ret_error
         return code;
     struct walk walk = {target, target, ret_error};
     struct flow_level *level = &flow->top;
-    while (level) {
+    for (;;) {
         struct flow_level old = *level;
         uint32_t number = (uint32_t)flow_level_find(&old, next_part(&walk));
         struct flow_task *task = cut_level(&flow->arena, &old, number, level);
-        level = NULL;
         if (!walk.rest.data)
-            break;
+            return 0;
         level = arena_calloc(&flow->arena, 1, sizeof *level);
         *level = *task->nested;
         task->nested = level;
     }
-    return 0;
 }

@@ -65,12 +65,10 @@ static uint32_t count_characters(struct text text, uint32_t begin, uint32_t end)
 
 static void set_place(struct flow_problem *problem, const struct lines *source, struct span span)
 {
-    uint32_t size = (uint32_t)source->text.len;
     problem->width = 1;
     if (span.begin == UINT32_MAX)
         return;
-    if (span.begin > size)
-        span.begin = size;
+    CHECK(span.begin <= source->text.len);
     problem->line = lines_number(source, span.begin);
     struct span line = lines_span(source, problem->line);
     uint32_t begin = span.begin < line.end ? span.begin : line.end;

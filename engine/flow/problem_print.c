@@ -14,6 +14,8 @@
 #define GREEN  "\033[1;32m"
 #define PLAIN  "\033[0m"
 
+#define REPLACEMENT "\xEF\xBF\xBD" /* U+FFFD */
+
 struct printer {
     struct buffer *out;
     bool colour;
@@ -32,17 +34,16 @@ static void add_coloured(const struct printer *p, const char *colour, const char
 static size_t add_character(const struct printer *p, const char *at, size_t len)
 {
     size_t bytes = utf8_sequence(at, len);
-    unsigned char first = (unsigned char)*at;
-    if (bytes == 1 && first != '\t' && (first < 0x20 || first == 0x7F))
-        bytes = 0;
-    if (bytes == 2 && first == 0xC2 && (unsigned char)at[1] < 0xA0)
-        bytes = 0;
+    uint32_t code;
     if (bytes == 0) {
-        buffer_add_string(p->out, "\xEF\xBF\xBD");
+        buffer_add_string(p->out, REPLACEMENT);
         return 1;
     }
-    if (first == '\t')
+    utf8_decode(at, bytes, &code);
+    if (code == '\t')
         buffer_add_char(p->out, ' ');
+    else if (code < 0x20 || (code >= 0x7F && code < 0xA0))
+        buffer_add_string(p->out, REPLACEMENT);
     else
         buffer_add(p->out, at, bytes);
     return bytes;
@@ -105,7 +106,7 @@ static void print_problem(const struct printer *p, const struct flow_problem *pr
     buffer_add_char(p->out, ' ');
     add_coloured(p, problem->is_warning ? PURPLE : RED, problem->is_warning ? "warning" : "error");
     buffer_printf(p->out, ": %.*s\n", TEXT_ARG(problem->message));
-    if (problem->line > 0 && problem->line <= source->line_count) {
+    if (problem->line > 0) {
         struct span span = lines_span(source, problem->line);
         print_place(p, problem,
                     (struct text){source->text.data + span.begin, span.end - span.begin});

@@ -122,7 +122,7 @@ static void check_attempts(struct compiler *c, const struct target *target, cons
         return;
     }
     /* An unknown key was reported, and may be what is missing. */
-    if (attempts || node_is_refused(node) || !language_knows_keys(IN_RETRY, node))
+    if (attempts || !language_knows_keys(IN_RETRY, node))
         return;
     problem = report_error(&c->report, node->key->span, "`retry` needs `attempts` (or `values`)");
     report_hint(&c->report, problem, "`attempts: 3` means the first and two more");

@@ -6,6 +6,8 @@
 #include "engine/flow/value.h"
 
 #define FIELDS_MAX 12
+/* Of the job's: all but the last, `state`, which there is when the job has ended. */
+#define JOB_FIELDS_ALWAYS 5
 
 /* The roots as data: where each may stand and what its fields are. */
 struct root_rule {
@@ -51,11 +53,9 @@ struct span scope_span(struct compiler *c, const struct use *use, size_t index)
     for (size_t i = 1; i <= index; i++) {
         struct text name = use->names[i];
         size_t from = begin + len;
-        const char *found = from < text.len && name.len > 0
-                                ? memmem(text.data + from, text.len - from, name.data, name.len)
-                                : NULL;
+        const char *found = memmem(text.data + from, text.len - from, name.data, name.len);
         if (!found)
-            break;
+            break; /* written with escapes: `tasks["\x61"]` */
         begin = (size_t)(found - text.data);
         len = name.len;
     }
@@ -74,7 +74,7 @@ static void hint_word(struct compiler *c, struct flow_problem *problem, struct t
     buffer_init(&list, 0);
     for (size_t i = 0; i < count && words[i]; i++)
         buffer_printf(&list, "%s%s", i > 0 ? ", " : "", words[i]);
-    report_hint(&c->report, problem, "there are: %s", list.data ? list.data : "");
+    report_hint(&c->report, problem, "there are: %s", list.data);
     buffer_done(&list);
 }
 
@@ -198,12 +198,9 @@ static void check_retry(struct compiler *c, const struct use *use)
 /* Of these the task's own is meant, or the nearest around it. */
 static bool comes_from_around(const struct use *use, const struct root_rule *root)
 {
-    if (root->bit == ROOT_RETRY)
-        return use->roots & ROOT_RETRY || is_around(use->draft, has, ROOT_RETRY);
-    if (root->bit != ROOT_ITEM && root->bit != ROOT_ROUND)
-        return false;
+    unsigned loops = ROOT_RETRY | ROOT_ITEM | ROOT_ROUND;
     return (use->roots & root->bit && has(use->draft, root->bit)) ||
-           is_around(use->draft, has, root->bit);
+           (root->bit & loops && is_around(use->draft, has, root->bit));
 }
 
 /* ------------------------------------------------------------------------------------------- roots
@@ -259,12 +256,14 @@ static void report_unknown_root(struct compiler *c, const struct use *use)
                     "names begin with input, tasks, job, retry, result, failure, item …");
 }
 
-/* `state` there is only when the job has ended. */
-static void check_job_state(struct compiler *c, const struct use *use)
+static void check_job(struct compiler *c, const struct use *use, const struct root_rule *root)
 {
-    if (use->count < 2 || use->roots & ROOT_ENDED || !text_equal(use->names[1], TEXT("state")))
-        return;
-    report_error(&c->report, scope_span(c, use, 1), "`job.state` stands in `finally` only");
+    bool has_ended = use->roots & ROOT_ENDED;
+    if (!has_ended && use->count >= 2 && text_equal(use->names[1], TEXT("state")))
+        report_error(&c->report, scope_span(c, use, 1), "`job.state` stands in `finally` only");
+    else
+        scope_check_field(c, use, 1, root->name, root->fields,
+                          has_ended ? FIELDS_MAX : JOB_FIELDS_ALWAYS);
 }
 
 static void check_use(struct compiler *c, const struct use *use)
@@ -284,14 +283,14 @@ static void check_use(struct compiler *c, const struct use *use)
                      root->name, use->key, root->place);
         return;
     }
-    if (root->fields[0])
+    if (!strcmp(root->name, "job"))
+        check_job(c, use, root);
+    else if (root->fields[0])
         scope_check_field(c, use, 1, root->name, root->fields, FIELDS_MAX);
     if (!strcmp(root->name, "input"))
         check_input(c, use);
     else if (!strcmp(root->name, "tasks"))
         scope_check_tasks(c, use);
-    else if (!strcmp(root->name, "job"))
-        check_job_state(c, use);
     else if (root->bit == ROOT_RETRY)
         check_retry(c, use);
 }

@@ -21,7 +21,7 @@ static struct sight look(const struct compiler *c, const struct use *use)
         sight.found = names_find(&draft->nested->names, name);
     for (; !sight.found && draft; draft = draft->around) {
         const struct level *level = draft->level;
-        if (draft == c->finally && c->job->nested) {
+        if (draft == c->finally) {
             sight.found = names_find(&c->job->nested->names, name);
         } else if (level && (sight.found = names_find(&level->names, name))) {
             sight.from = draft;
@@ -87,11 +87,11 @@ static void report_unknown(struct compiler *c, const struct use *use)
     if (!report_takes_hint(&c->report, problem))
         return;
     struct text nearest = TEXT_NONE;
-    for (const struct draft *draft = use->draft; draft && !nearest.data; draft = draft->around)
-        if (draft->level)
-            nearest = names_nearest(&draft->level->names, use->names[1]);
-    if (!nearest.data && c->job->nested && (!use->draft->level || use->draft == c->finally))
-        nearest = names_nearest(&c->job->nested->names, use->names[1]);
+    for (const struct draft *draft = use->draft; draft && !nearest.data; draft = draft->around) {
+        /* The job and `finally` see the outermost flow. */
+        const struct level *level = draft->level ? draft->level : c->job->nested;
+        nearest = names_nearest(&level->names, use->names[1]);
+    }
     if (hint_hidden(c, use, problem))
         return;
     if (nearest.data)
@@ -106,7 +106,7 @@ static bool gives_null(const struct draft *draft, const char **ret_why)
                : task->verb == VERB_NOOP ? "it does nothing"
                : task->verb == VERB_FAIL ? "it only fails"
                                          : "it has `result: none`";
-    return draft->has_known_verb && draft->map &&
+    return draft->has_known_verb &&
            ((task->verb == VERB_TASKS && !node_member(draft->map, "output")) ||
             task->verb == VERB_NOOP || task->verb == VERB_FAIL || task->result == RESULT_NONE);
 }

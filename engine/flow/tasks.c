@@ -16,8 +16,9 @@ struct draft *draft_new(struct compiler *c, struct span place)
 
 struct span draft_key_span(const struct draft *draft, const char *key)
 {
-    const struct node *value = draft->map ? node_member(draft->map, key) : NULL;
-    return value ? value->key->span : draft->name_span;
+    const struct node *value = node_member(draft->map, key);
+    CHECK(value);
+    return value->key->span;
 }
 
 static struct level *new_level(struct compiler *c, uint32_t count, bool is_steps,

@@ -37,7 +37,7 @@ const struct template *value_data(struct compiler *c, const struct node *node,
 /* A list or an object, or one expression alone. */
 const struct template *value_list(struct compiler *c, const struct node *node,
                                   const struct expr_home *home);
-/* One expression alone, `${ … }`; NULL without a report when the text is anything else. */
+/* One expression alone, `${ … }`, of a node that value_is_expression. */
 const struct expr *value_expression(struct compiler *c, const struct node *node,
                                     const struct expr_home *home);
 /* Whether the node is text that begins with `${`. */

@@ -53,11 +53,13 @@ static const char *hint_for(struct compiler *c, const struct node *scalar, bool 
 static const char *plain_message(const char *message, struct text string)
 {
     static const char prefix[] = "in \"";
-    size_t shown = string.len < NAMED_BYTES ? string.len : NAMED_BYTES - 3;
-    if (strncmp(message, prefix, sizeof prefix - 1) != 0 || strlen(message) < shown)
+    size_t most = string.len < NAMED_BYTES ? string.len : NAMED_BYTES - 3;
+    if (strncmp(message, prefix, sizeof prefix - 1) != 0)
         return message;
+    size_t shown = strnlen(string.data, most);
     const char *end = strstr(message + shown + sizeof prefix - 1, "\": ");
-    return end ? end + 3 : message;
+    CHECK(end);
+    return end + 3;
 }
 
 /* Reports what the expression library says about `text`, which stands in the scalar's text from
@@ -66,8 +68,7 @@ static void report_expression(struct compiler *c, const struct node *scalar, str
                               size_t skipped, const struct expr_error *error, bool is_condition)
 {
     size_t at = skipped + error->offset;
-    if (at > scalar->text.len)
-        at = scalar->text.len;
+    CHECK(at <= scalar->text.len);
     struct span span = node_text_span(&c->lines, scalar, at, at + (at < scalar->text.len));
     struct flow_problem *problem =
         report_error(&c->report, span, "in the expression: %s", plain_message(error->text, text));
@@ -189,8 +190,7 @@ static bool check_strings(struct compiler *c, const struct node *node, const str
 const struct template *value_data(struct compiler *c, const struct node *node,
                                   const struct expr_home *home)
 {
-    struct template *template = NULL;
-    struct expr_error error = {0};
+    struct template *template;
     if (node->kind == NODE_STRING)
         return compile_part(c, c->arena, node, node->text, 0, home, false);
     if (!check_strings(c, node, home))
@@ -198,10 +198,8 @@ const struct template *value_data(struct compiler *c, const struct node *node,
     struct buffer json;
     buffer_init(&json, 0);
     node_add_json(node, &json);
-    if (template_compile(c->arena, buffer_text(&json), &template, &error)) {
-        report_error(&c->report, node->span, "in `%s`: %s", home->key, error.text);
-        template = NULL;
-    }
+    /* Each string of it was compiled, and the JSON is ours. */
+    CHECK(!template_compile(c->arena, buffer_text(&json), &template, NULL));
     buffer_done(&json);
     return template;
 }
@@ -257,7 +255,8 @@ const struct template *value_list(struct compiler *c, const struct node *node,
 const struct expr *value_expression(struct compiler *c, const struct node *node,
                                     const struct expr_home *home)
 {
-    return value_is_expression(node) ? compile_alone(c, node, home, false) : NULL;
+    CHECK(value_is_expression(node));
+    return compile_alone(c, node, home, false);
 }
 
 /* A condition without `${ }` around it. */

@@ -55,7 +55,7 @@ static const struct translation translations[] = {
 
 static bool contains(struct text text, const char *part)
 {
-    return text.len > 0 && memmem(text.data, text.len, part, strlen(part));
+    return memmem(text.data, text.len, part, strlen(part));
 }
 
 static struct text line_at(const struct lines *source, uint32_t at)
@@ -92,7 +92,7 @@ static void report_no_token(struct report *report, uint32_t at)
     const struct lines *source = report->source;
     struct span span = {at, at + 1};
     struct flow_problem *problem;
-    char c = at < source->text.len ? source->text.data[at] : ' ';
+    char c = source->text.data[at];
     if (c == '\t') {
         problem = report_error(report, span, "a tab can't indent in YAML");
         report_hint(report, problem, "indent with spaces");
@@ -109,9 +109,7 @@ static bool report_unclosed(struct report *report, const char *problem, uint32_t
     struct text text = report->source->text;
     if (strncmp(problem, "did not find expected ','", 25) != 0)
         return false;
-    while (at < text.len && memchr(" \t\r\n", text.data[at], 4))
-        at++;
-    if (at < text.len || context_at >= text.len)
+    if (at < text.len)
         return false;
     report_error(report, (struct span){context_at, context_at + 1}, "this `%c` is never closed",
                  text.data[context_at]);
@@ -175,10 +173,10 @@ bool yaml_trouble_is_cut(const struct lines *source, uint32_t end)
 /* Whether an expression begins in `text` and does not end. */
 static bool has_open_expression(struct text text)
 {
-    for (size_t at = text.len; at-- > 0;) {
+    for (size_t at = text.len; at-- > 1;) {
         if (text.data[at] == '}')
             return false;
-        if (text.data[at] == '{' && at > 0 && text.data[at - 1] == '$')
+        if (text.data[at] == '{' && text.data[at - 1] == '$')
             return at < 2 || text.data[at - 2] != '$';
     }
     return false;

@@ -11,6 +11,7 @@ static struct flow *declared(void)
                 "  dry: {type: boolean, default: false}\n"
                 "  list: {type: array, default: [1, {a: null}, \"x\"]}\n"
                 "  any: {type: any, default: null}\n"
+                "  map: {type: object, default: {}}\n"
                 "  size: {type: string, enum: [small, large], default: small}\n"
                 "tasks: {a: {set: \"${ input }\"}}\n");
 }
@@ -47,7 +48,7 @@ static void test_defaults_are_filled_in(void **state)
 {
     assert_completed("{\"day\": \"mon\"}",
                      "{\"day\":\"mon\",\"limit\":10,\"rate\":1.50,\"dry\":false,"
-                     "\"list\":[1,{\"a\":null},\"x\"],\"any\":null,\"size\":\"small\"}");
+                     "\"list\":[1,{\"a\":null},\"x\"],\"any\":null,\"map\":{},\"size\":\"small\"}");
 }
 
 static void test_values_are_kept_to_the_letter(void **state)
@@ -56,7 +57,7 @@ static void test_values_are_kept_to_the_letter(void **state)
         "{ \"limit\" : 18446744073709551616, \"rate\": 1.10, \"any\": {\"b\" : 1e400 ,\"a\":2},\n"
         " \"day\": \"\\u0041\", \"size\": \"large\", \"list\": [ ], \"dry\": true}",
         "{\"day\":\"\\u0041\",\"limit\":18446744073709551616,\"rate\":1.10,\"dry\":true,"
-        "\"list\":[ ],\"any\":{\"b\" : 1e400 ,\"a\":2},\"size\":\"large\"}");
+        "\"list\":[ ],\"any\":{\"b\" : 1e400 ,\"a\":2},\"map\":{},\"size\":\"large\"}");
 }
 
 static void test_all_that_is_wrong_is_said(void **state)
@@ -138,9 +139,34 @@ static void test_typed_values_follow_the_declaration(void **state)
     assert_typed("list", "[1", "input `list`: must be an array in JSON, not `[1`");
     assert_typed("list", "{}", "input `list`: must be an array, not an object");
     assert_typed("any", "{\"a\": 1}", "{\"a\": 1}");
+    assert_typed("map", "{\"a\": 1}", "{\"a\": 1}");
+    assert_typed("map", "a", "input `map`: must be an object in JSON, not `a`");
+    assert_typed("limit", "null", "input `limit`: must be an integer, not null");
     assert_typed("any", "plain",
                  "input `any`: must be JSON, and `plain` is not: text needs double quotes");
     assert_typed("dya", "x", "input `dya` is not declared (did you mean `day`?)");
+}
+
+static void test_long_words_are_cut(void **state)
+{
+    struct buffer allowed = {0};
+    buffer_add_string(&allowed, "flow: x\ninput: {a: {enum: [");
+    for (int i = 0; i < 40; i++)
+        buffer_printf(&allowed, "%svalue%d", i ? ", " : "", i);
+    buffer_add_string(&allowed, "]}}\ntasks: {t: {set: \"${ input }\"}}\n");
+    struct flow *flow = good(allowed.data);
+    struct buffer json = {0};
+    struct error error = {0};
+    assert_int_equal(flow_complete_input(flow, TEXT("{\"a\": 1}"), &json, &error), ERR_INVALID);
+    assert_non_null(strstr(error.text, "input `a` must be one of \"value0\", \"value1\", "));
+    assert_string_equal(error.text + strlen(error.text) - 3, "…");
+    flow_free(flow);
+    buffer_done(&allowed);
+#define SIXTY "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+    assert_typed("limit", SIXTY "b", "input `limit`: must be an integer, not `" SIXTY "`");
+    assert_refused("{\"day\": \"\", \"" SIXTY "b\": 1}", "input `" SIXTY "` is not declared");
+#undef SIXTY
+    buffer_done(&json);
 }
 
 static void test_durations(void **state)
@@ -166,6 +192,7 @@ int main(void)
         cmocka_unit_test(test_input_must_be_an_object),
         cmocka_unit_test(test_much_that_is_wrong_is_cut),
         cmocka_unit_test(test_typed_values_follow_the_declaration),
+        cmocka_unit_test(test_long_words_are_cut),
         cmocka_unit_test(test_durations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

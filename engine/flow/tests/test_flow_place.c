@@ -70,9 +70,25 @@ static void paths_name_tasks(void **state)
     refuse(flow, "deploy/", ERR_NOT_FOUND, "there is no task");
     refuse(flow, "other/x", ERR_NOT_FOUND, "has no such parts");
     refuse(flow, "hosts/install", ERR_NOT_FOUND, "an item's number");
+    find(flow, "hosts/0", "hosts");
     refuse(flow, "hosts/03", ERR_NOT_FOUND, "an item's number");
+    refuse(flow, "hosts/", ERR_NOT_FOUND, "an item's number");
+    refuse(flow, "hosts/1234567", ERR_NOT_FOUND, "an item's number");
+    refuse(flow, "hosts/1:", ERR_NOT_FOUND, "an item's number");
+    refuse(flow, "hosts/1-2", ERR_NOT_FOUND, "an item's number");
+    refuse(flow, "deploy/finally", ERR_NOT_FOUND, "there is no task 'deploy/finally'");
     refuse(flow, "poll/0", ERR_INVALID, "repeats");
     refuse(flow, "finally", ERR_INVALID, "every run");
+    flow_free(flow);
+}
+
+static void without_finally_that_is_no_task(void **state)
+{
+    struct flow *flow;
+    struct flow_problems problems;
+    assert_int_equal(flow_compile(TEXT("flow: x\nsteps: [{noop: }]\n"), &flow, &problems), 0);
+    refuse(flow, "finally", ERR_NOT_FOUND, "there is no task 'finally'");
+    flow_problems_done(&problems);
     flow_free(flow);
 }
 
@@ -135,6 +151,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_name_tasks),
+        cmocka_unit_test(without_finally_that_is_no_task),
         cmocka_unit_test(what_a_task_needs_is_left),
         cmocka_unit_test(what_cannot_be_wanted_changes_nothing),
     };
