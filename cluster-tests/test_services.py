@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 
+import pytest
 from cluster import boot_ns, flow_of, until
 
 
@@ -152,3 +153,52 @@ def test_zookeeper_lost_everything_while_postgres_takes_no_connection(cluster):
     through(cluster, jobs)
     turns = re.findall(r"event=slow_turn ms=(\d+)", cluster.log(first)[mark:])
     assert max(map(int, turns), default=0) < 1000, turns
+
+
+STOPPED = {"postgres stands still": ("postgres", signal.SIGSTOP),
+           "postgres is gone": ("postgres", signal.SIGKILL),
+           "zookeeper stands still": ("zookeeper-1", signal.SIGSTOP),
+           "zookeeper is gone": ("zookeeper-1", signal.SIGKILL)}
+LONGEST_TURN_MS = 50
+TRIES = 3
+
+
+def longest_turn(cluster, marks):
+    """Of an engine's loop since these places in the logs; 0: none as long as engines tell (50 ms)."""
+    told = [turn for name, mark in marks.items()
+            for turn in re.findall(r"event=slow_turn ms=(\d+)", cluster.log(name)[mark:])]
+    return max(map(int, told), default=0)
+
+
+def start_anew(cluster):
+    for name in cluster.base:
+        cluster.kill(name)
+    for name in cluster.base:
+        cluster.start(name)
+    cluster.await_started()
+
+
+def stop_for(cluster, server, number, ms):
+    pid = cluster.services()[server]["pid"]
+    os.kill(pid, number)
+    begun = boot_ns()
+    until(lambda: boot_ns() - begun > ms * 1e6, f"{ms} ms without {server}")
+    if number == signal.SIGSTOP:
+        os.kill(pid, signal.SIGCONT)
+    cluster.heal()
+
+
+@pytest.mark.parametrize("server,number", STOPPED.values(), ids=STOPPED)
+def test_no_turn_waits_for_a_server(cluster, server, number):
+    """An engine tells each turn of its loop that is the longest so far. One that waits for a server
+    takes as long each time; one that a busy machine held up does not."""
+    turns = []
+    while len(turns) < TRIES and (not turns or turns[-1] > LONGEST_TURN_MS):
+        start_anew(cluster)
+        jobs = cluster.post(four_steps(cluster, ms=300), "--count", 10)
+        under_way(cluster, jobs)
+        marks = {name: len(cluster.log(name)) for name in cluster.base}
+        stop_for(cluster, server, number, 1.5 * cluster.t_ms)
+        through(cluster, jobs)
+        turns.append(longest_turn(cluster, marks))
+    assert turns[-1] <= LONGEST_TURN_MS, turns
