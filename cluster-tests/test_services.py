@@ -190,8 +190,8 @@ def stop_for(cluster, server, number, ms):
 
 @pytest.mark.parametrize("server,number", STOPPED.values(), ids=STOPPED)
 def test_no_turn_waits_for_a_server(cluster, server, number):
-    """An engine tells each turn of its loop that is the longest so far. One that waits for a server
-    takes as long each time; one that a busy machine held up does not."""
+    """An engine tells the longest turn of each second. One that waits for a server takes as long each
+    time; one that a busy machine held up does not."""
     turns = []
     while len(turns) < TRIES and (not turns or turns[-1] > LONGEST_TURN_MS):
         start_anew(cluster)

@@ -23,6 +23,7 @@
 #define ROOT_PAUSE_MS     1000
 #define ROOT_MARGIN_MS    10000 /* DESIGN 7: nobody proved a lease for 2T + 10 s */
 #define SLOW_TURN_MS      50
+#define SLOW_PAUSE_MS     1000 /* the longest of a second is enough to read */
 #define POSTGRES_PAUSE_MS 1000
 
 struct engine {
@@ -45,7 +46,7 @@ struct engine {
     bool root_missing;   /* no session since the board told so */
     bool root_asked;     /* Postgres owes an answer about it */
     int64_t root_due_ms; /* when to ask; -1: no need */
-    int64_t slow_ms;     /* longest round that was logged */
+    int64_t slow_due_ms; /* from when on a slow round is logged again */
     bool ready;          /* event=ready was logged */
     bool done;
 };
@@ -226,16 +227,17 @@ static bool pull_signals(struct engine *engine)
     return true;
 }
 
-static void log_slow(struct engine *engine)
+static void log_slow(struct engine *engine, int64_t now_ms)
 {
-    const struct loop_counts *counts = loop_counted(engine->loop);
-    if (counts->longest_ms <= engine->slow_ms || counts->longest_ms < SLOW_TURN_MS)
+    const struct loop_hold *hold = &loop_counted(engine->loop)->lately;
+    if (hold->ms < SLOW_TURN_MS || now_ms < engine->slow_due_ms)
         return;
-    engine->slow_ms = counts->longest_ms;
     log_begin(LOG_WARN, "slow_turn");
-    log_int("ms", counts->longest_ms);
-    log_string("in", counts->longest_in);
+    log_int("ms", hold->ms);
+    log_string("in", hold->in);
     log_end();
+    loop_look_anew(engine->loop);
+    engine->slow_due_ms = now_ms + SLOW_PAUSE_MS;
 }
 
 static bool turn(void *context, int64_t now_ms)
@@ -261,7 +263,7 @@ static bool turn(void *context, int64_t now_ms)
         did = true;
     }
     board_set_free(engine->board, core_free_slots(engine->core), core_is_draining(engine->core));
-    log_slow(engine);
+    log_slow(engine, now_ms);
     if (engine->done)
         loop_stop(engine->loop);
     return did && !engine->done;
@@ -439,8 +441,8 @@ int engine_run(struct engine *engine)
     const struct loop_counts *counts = loop_counted(engine->loop);
     log_begin(LOG_INFO, "left");
     log_int("rounds", (int64_t)counts->rounds);
-    log_int("longest_round_ms", counts->longest_ms);
-    log_string("longest_in", counts->longest_in);
+    log_int("longest_round_ms", counts->longest.ms);
+    log_string("longest_in", counts->longest.in);
     log_end();
     return 0;
 }

@@ -27,14 +27,18 @@ struct loop {
     struct loop_counts counts;
 };
 
+static void keep_longer(struct loop_hold *hold, int64_t ms, const char *in)
+{
+    if (ms > hold->ms)
+        *hold = (struct loop_hold){.ms = ms, .in = in};
+}
+
 /* Remembers what held the loop up the longest. */
 static void measure(struct loop *loop, int64_t since_ms, const char *what)
 {
     int64_t took_ms = clock_now_ms() - since_ms;
-    if (took_ms > loop->counts.longest_ms) {
-        loop->counts.longest_ms = took_ms;
-        loop->counts.longest_in = what;
-    }
+    keep_longer(&loop->counts.longest, took_ms, what);
+    keep_longer(&loop->counts.lately, took_ms, what);
 }
 
 static void process(struct pump *pump, bool readable, bool writable)
@@ -118,7 +122,7 @@ struct loop *loop_new(const struct loop_user *user)
     ev_prepare_init(&loop->prepare, on_prepare);
     loop->prepare.data = loop;
     ev_prepare_start(loop->ev, &loop->prepare);
-    loop->counts.longest_in = "";
+    loop->counts.longest.in = loop->counts.lately.in = "";
     return loop;
 }
 
@@ -160,4 +164,9 @@ void loop_stop(struct loop *loop)
 const struct loop_counts *loop_counted(const struct loop *loop)
 {
     return &loop->counts;
+}
+
+void loop_look_anew(struct loop *loop)
+{
+    loop->counts.lately = (struct loop_hold){.in = ""};
 }

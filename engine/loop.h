@@ -32,12 +32,20 @@ void loop_add(struct loop *loop, const struct source *sources, size_t count);
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
-/* For the log and the tests: rounds so far, and the longest one in milliseconds. */
+/* What held the loop up. */
+struct loop_hold {
+    int64_t ms;
+    const char *in; /* what took it: a source's name, or "turn" */
+};
+
+/* For the log and the tests. */
 struct loop_counts {
-    uint64_t rounds;
-    int64_t longest_ms;
-    const char *longest_in; /* what took it: a source's name, or "turn" */
+    uint64_t rounds;          /* so far */
+    struct loop_hold longest; /* of all rounds */
+    struct loop_hold lately;  /* of the rounds since loop_look_anew */
 };
 const struct loop_counts *loop_counted(const struct loop *loop);
+/* `lately` begins here. */
+void loop_look_anew(struct loop *loop);
 
 #endif
