@@ -47,7 +47,7 @@ static void tell_odd(struct fuzz_world *world, uint8_t how)
     switch (how % 8) {
     case 0:
         event.kind = EVENT_STEP_ENDED;
-        event.u.step.step = world->step_max + how;
+        event.u.step.step = world->step_max + 1 + how; /* one that runs would be a lie */
         event.u.step.out = event.u.step.err = TEXT("");
         break;
     case 1:
