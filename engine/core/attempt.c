@@ -26,6 +26,7 @@ static void wait_for_slot(struct core *core, struct unit *unit)
 
 static void reserve_step(struct core *core, struct unit *unit)
 {
+    CHECK(unit->step == 0);
     unit->step = core->next_step++;
     unit->step_sent = false;
     unit->spec->step = unit->step;
@@ -50,6 +51,7 @@ static void reset(struct core *core, struct unit *unit)
     }
     for (size_t i = 0; unit->rounds && i < unit->rounds->count; i++)
         reset(core, unit->rounds->list[i]);
+    CHECK(!unit->step && !unit->in_work); /* nobody points at it any more */
     if (unit->state == TASK_PENDING)
         return;
     unit->attempt = unit->revert_attempt = 0;
@@ -179,7 +181,7 @@ void attempt_begin(struct core *core, struct unit *unit)
         wait_again(core, unit);
         return;
     }
-    if (unit->resumes && unit->plan->once && unit->state == TASK_RUNNING) {
+    if (unit->resumes && unit->plan->once) {
         unit->resumes = false;
         fail_once(core, unit);
         return;
@@ -226,21 +228,36 @@ static int64_t waited_ms(const struct unit *unit)
     return unit->kind == UNIT_JOB && waited_us > 0 ? waited_us / 1000 : 0;
 }
 
+static bool read_times(struct reading *reading, int64_t *ret_limit_ms, int64_t *ret_timeout_ms)
+{
+    const struct unit *unit = reading->unit;
+    bool runs = unit->inner && unit->state == TASK_RUNNING && !unit->inner->failing;
+    *ret_limit_ms = *ret_timeout_ms = 0;
+    if ((is_whole(unit) || unit->kind == UNIT_JOB) &&
+        !reading_amount(reading, "deadline", &unit->plan->deadline_ms, true, 0, ret_limit_ms))
+        return false;
+    return !runs ||
+           (retry_has_value(reading, unit->attempt) &&
+            reading_amount(reading, "timeout", &unit->plan->timeout_ms, true, 0, ret_timeout_ms));
+}
+
 void unit_arm(struct core *core, struct unit *unit)
 {
-    const struct flow_task *plan = unit->plan;
     struct reading reading;
-    int64_t limit_ms;
+    int64_t limit_ms, timeout_ms;
     reading_begin(&reading, core, unit);
-    if ((is_whole(unit) || unit->kind == UNIT_JOB) &&
-        reading_amount(&reading, "deadline", &plan->deadline_ms, true, 0, &limit_ms) &&
-        limit_ms > 0) {
+    if (!read_times(&reading, &limit_ms, &timeout_ms)) {
+        /* Of the job it is the first reading: nobody begins it. */
+        if (unit->kind == UNIT_JOB && unit->own == 0)
+            level_fail_itself(core, unit->inner, reading_failure(&reading));
+        return;
+    }
+    if (limit_ms > 0) {
         limit_ms -= waited_ms(unit);
         deadlines_set(&core->deadlines, &unit->limit, core->now_ms + (limit_ms > 0 ? limit_ms : 0));
     }
-    if (unit->inner && unit->state == TASK_RUNNING && !unit->inner->failing &&
-        reading_amount(&reading, "timeout", &plan->timeout_ms, true, 0, &limit_ms) && limit_ms > 0)
-        deadlines_set(&core->deadlines, &unit->due, core->now_ms + limit_ms);
+    if (timeout_ms > 0)
+        deadlines_set(&core->deadlines, &unit->due, core->now_ms + timeout_ms);
 }
 
 void unit_start(struct core *core, struct unit *unit)
@@ -363,7 +380,7 @@ void attempt_succeeded(struct core *core, struct unit *unit, struct text result_
         return;
     }
     job->open->records_step = true;
-    if (stderr_tail.len && unit->kind != UNIT_JOB)
+    if (stderr_tail.len)
         save_unit(job, unit)->stderr_tail = arena_text(&job->open->arena, stderr_tail);
     unit_succeed(core, unit, result_json, note);
 }
@@ -372,12 +389,12 @@ void attempt_failed(struct core *core, struct unit *unit, struct text failure,
                     struct text stderr_tail)
 {
     struct job *job = unit->job;
-    struct text class = failure_class(core, failure);
+    struct text class = failure_word(core, failure, "class");
     bool may_retry = !unit_is_doomed(unit) && !(unit->inner && unit->inner->no_retry);
     deadlines_cancel(&core->deadlines, &unit->due);
     job->open->records_step = true;
     unit->result = TEXT_NONE;
-    if (stderr_tail.len && unit->kind != UNIT_JOB)
+    if (stderr_tail.len)
         save_unit(job, unit)->stderr_tail = arena_text(&job->open->arena, stderr_tail);
     if (!may_retry || !retry_wanted(core, unit, &unit->plan->retry, unit->attempt, failure)) {
         unit_fail(core, unit, failure, class);

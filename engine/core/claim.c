@@ -23,37 +23,38 @@ static void forget_skip(struct core *core, struct skip *skip)
 {
     HASH_DEL(core->skips, skip);
     DL_DELETE(core->skip_list, skip);
+    core->skip_count--;
     free(skip);
 }
 
-static struct skip *take_skip(struct core *core, const struct card *card, int64_t pause_ms)
+/* Whoever is being claimed was not to be left alone, or not any more: is_skipped looked. */
+static void add_skip(struct core *core, const struct card *card, int64_t pause_ms, bool has_left)
 {
     struct skip *skip = NULL;
     HASH_FIND(hh, core->skips, &card->job, sizeof card->job, skip);
-    if (!skip) {
-        if (HASH_COUNT(core->skips) >= SKIPS_MAX)
-            forget_skip(core, core->skip_list);
-        skip = xcalloc(1, sizeof *skip);
-        skip->job = card->job;
-        HASH_ADD(hh, core->skips, job, sizeof skip->job, skip);
-        DL_APPEND(core->skip_list, skip);
-    }
-    if (card->ready_at_us > skip->ready_at_us)
-        skip->ready_at_us = card->ready_at_us;
+    CHECK(!skip);
+    if (core->skip_count >= SKIPS_MAX)
+        forget_skip(core, core->skip_list);
+    skip = xcalloc(1, sizeof *skip);
+    skip->job = card->job;
+    skip->ready_at_us = card->ready_at_us;
     skip->until_ms = core->now_ms + pause_ms;
-    return skip;
+    skip->has_left = has_left;
+    HASH_ADD(hh, core->skips, job, sizeof skip->job, skip);
+    DL_APPEND(core->skip_list, skip);
+    core->skip_count++;
 }
 
 void claim_skip(struct core *core, const struct card *card, int64_t pause_ms)
 {
-    take_skip(core, card, pause_ms)->has_left = false;
+    add_skip(core, card, pause_ms, false);
 }
 
 void claim_left(struct core *core, const struct card *card)
 {
     while (core->skip_list && core->skip_list->until_ms <= core->now_ms)
         forget_skip(core, core->skip_list);
-    take_skip(core, card, SKIP_LEFT_MS)->has_left = true;
+    add_skip(core, card, SKIP_LEFT_MS, true);
 }
 
 bool claim_has_left(struct core *core, const struct card *card)
@@ -369,10 +370,10 @@ void claim_loaded(struct core *core, struct job *job, const struct core_event *e
 
 void claim_due(struct core *core, struct job *job)
 {
-    if (job->hold == HOLD_CLAIMING && job->tag == 0)
+    if (job->hold == HOLD_CLAIMING)
         send_claim(core, job);
-    else if (job->hold == HOLD_UNLOCKING && job->tag == 0)
-        hold_unlock(core, job);
-    else if (job->hold == HOLD_RUNNING && job->save_waits)
+    else if (job->hold == HOLD_RUNNING)
         save_again(core, job);
+    else
+        hold_unlock(core, job);
 }

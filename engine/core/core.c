@@ -6,6 +6,7 @@
 #include "engine/core/tree_private.h"
 
 #define TAG_BITS 20 /* of a tag, below the serial of the job */
+#define TAG_MAX  ((UINT64_C(1) << TAG_BITS) - 1)
 
 struct core *core_new(const struct core_options *options)
 {
@@ -62,9 +63,7 @@ void core_free(struct core *core)
 /* The serial stands in the tag, so that a late answer finds its hold, or nothing. */
 uint64_t core_new_tag(struct core *core, const struct job *job)
 {
-    core->next_tag = (core->next_tag + 1) & ((UINT64_C(1) << TAG_BITS) - 1);
-    if (core->next_tag == 0)
-        core->next_tag = 1;
+    core->next_tag = core->next_tag % TAG_MAX + 1;
     return (job ? job->serial : 0) << TAG_BITS | core->next_tag;
 }
 

@@ -141,7 +141,7 @@ struct change_set {
     size_t owner_capacity;
     struct history_line *lines;
     size_t line_count, line_capacity;
-    struct unit **starts; /* outbox: steps to start once this is durable; NULL: it is no more */
+    struct unit **starts; /* outbox: steps to start once this is durable */
     size_t start_count, start_capacity;
     enum job_state state; /* of the job, as this save leaves it */
     bool ends_claim;
@@ -211,7 +211,7 @@ struct job {
     bool wants_save;   /* stands in core.to_save */
     struct change_set sets[2];
     struct change_set *open, *sent;
-    struct unit **outbox; /* durable starts held back by doubt; NULL: it is no more */
+    struct unit **outbox; /* durable starts held back by doubt */
     size_t outbox_count, outbox_capacity;
 
     struct job *prev, *next;  /* core.jobs, in the order they came */
@@ -283,6 +283,7 @@ struct core {
     struct unit *queue;  /* units that wait for a process slot */
     int processes;       /* slots in use */
     struct skip *skips, *skip_list;
+    size_t skip_count;
     struct flow_entry *flows, *flow_list;
     size_t flow_count;
 
@@ -394,7 +395,7 @@ void save_line(struct job *job, const struct unit *unit, int state, struct text 
 void save_start(struct job *job, struct unit *unit);
 /* Empties a set; what waited in it is forgotten. */
 void save_forget(struct change_set *set);
-/* The unit is no more: sets and outbox must not point at it. Its rows stay. */
+/* The unit is no more: sets must not point at it. Its rows stay; it has no step. */
 void save_forget_unit(struct job *job, struct unit *unit);
 void save_sets_done(struct job *job);
 
@@ -432,16 +433,16 @@ struct failure {
     struct text message;
     struct text task; /* path, or none */
     int32_t attempt;
-    bool unknown;     /* outcome: unknown */
-    int exit;         /* -1: null */
-    int signal;       /* 0: null */
-    int status;       /* 0: null */
-    struct text data; /* JSON, or none */
+    bool unknown; /* outcome: unknown */
+    int exit;     /* -1: null */
+    int signal;   /* 0: null */
+    int status;   /* 0: null */
     struct text stderr_tail;
 };
 struct text failure_json(struct arena *arena, const struct failure *failure);
-/* The class that a failure document says; valid until the scratch memory is reset. */
-struct text failure_class(struct core *core, struct text failure);
+/* What a failure document says under `key`, `unknown` when that is no text; valid until the scratch
+ * memory is reset. */
+struct text failure_word(struct core *core, struct text failure, const char *key);
 
 /* flows.c: the cache of compiled flows */
 /* NULL and a reason in `arena` when the text does not compile. */

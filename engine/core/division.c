@@ -201,8 +201,10 @@ void division_weigh(struct core *core)
     core->is_aside = false;
     if (core->now_ms - core->aside_ms >= CALM_MS)
         core->full_pause_ms = FULL_MIN_MS;
-    else if (core->full_pause_ms < FULL_MAX_MS)
+    else if (core->full_pause_ms < FULL_MAX_MS / 2)
         core->full_pause_ms *= 2;
+    else
+        core->full_pause_ms = FULL_MAX_MS;
     division_take_part(core);
 }
 

@@ -52,7 +52,7 @@ static bool read_limits(struct reading *reading, struct each *each, struct text 
     if (plan->enough.present && plan->enough_is_percent)
         enough = (enough * each->count + 99) / 100;
     each->concurrency = concurrency > UINT32_MAX ? UINT32_MAX : (uint32_t)concurrency;
-    each->enough = enough < 0 ? 0 : enough > each->count ? each->count + 1 : (uint32_t)enough;
+    each->enough = enough > each->count ? each->count + 1 : (uint32_t)enough;
     each->fail_fast = plan->fail_fast;
     return true;
 }
@@ -117,7 +117,7 @@ static void finish(struct core *core, struct unit *unit)
     struct each *each = unit->each;
     bool enough = each->fail_fast ? each->failed == 0 : each->succeeded >= each->enough;
     uint32_t left = each->count - each->succeeded - each->failed;
-    if (enough && (left == 0 || !each->cancelled)) {
+    if (enough && left == 0) {
         unit_succeed(core, unit, TEXT_NONE, TEXT_NONE);
         return;
     }
@@ -170,20 +170,11 @@ void each_fill(struct core *core, struct unit *unit)
         unit_push(unit); /* goes on when this save is durable */
 }
 
-static struct text message_of(struct core *core, struct text failure)
-{
-    struct json *json = NULL;
-    if (!failure.data || json_parse(&core->scratch, failure, &json, NULL) != 0)
-        return TEXT("unknown");
-    const struct json *message = json_member(json, TEXT("message"));
-    return message && message->kind == JSON_STRING ? message->string : TEXT("unknown");
-}
-
 void each_tell_first(struct core *core, struct unit *item)
 {
+    struct text message = failure_word(core, item->failure, "message");
     item->parent->each->first_failure =
-        arena_printf(&item->job->arena, "%.*s: %.*s", TEXT_ARG(item->path),
-                     TEXT_ARG(message_of(core, item->failure)));
+        arena_printf(&item->job->arena, "%.*s: %.*s", TEXT_ARG(item->path), TEXT_ARG(message));
 }
 
 /* What only waits for a process does not start any more. */

@@ -9,7 +9,7 @@ enum handled { HANDLED, HANDLED_MAYBE, HANDLED_NOT };
  * asked. */
 static bool may_still_start(const struct unit *unit)
 {
-    if (unit->state != TASK_PENDING || unit->how != HOW_NONE)
+    if (unit->state != TASK_PENDING)
         return false;
     bool may_escape = unit->escape || !unit->level->failing;
     for (size_t i = 0; !may_escape && i < unit->plan->need_count; i++) {
@@ -180,8 +180,7 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
     if (unit_has_ended(unit) || unit->state == TASK_REVERTING)
         return;
     bool is_leaf = !unit->each && !unit->rounds && !unit->inner;
-    bool continues =
-        unit->state == TASK_RUNNING && (unit->queued || (unit->resumes && is_leaf && !unit->step));
+    bool continues = unit->state == TASK_RUNNING && (unit->queued || (unit->resumes && is_leaf));
     if (unit->queued && (!continues || stop != STOP_NONE))
         progress_dequeue(core, unit);
     if (continues) {
@@ -248,10 +247,8 @@ void job_halt(struct core *core, struct job *job, enum flow_on_failure verdict, 
         keep_halt(job, failure, order);
         return;
     }
-    if (job->root && job->root->inner) {
-        level_fail(core, job->root->inner, failure, order);
-        level_settle(core, job->root->inner);
-    }
+    level_fail(core, job->root->inner, failure, order);
+    level_settle(core, job->root->inner);
 }
 
 enum job_state job_state_after(const struct unit *root)
@@ -260,7 +257,7 @@ enum job_state job_state_after(const struct unit *root)
     if (root->state == TASK_SUCCESS)
         return JOB_SUCCESS;
     /* What was stopped stays as it is, also when a flow in it had undone itself before. */
-    bool reverted = root->reverts_ran && !root->undo_failed && !job->broken;
+    bool reverted = root->reverts_ran && !root->undo_failed;
     return reverted && job->verdict != FAIL_STOP ? JOB_REVERTED : JOB_FAILURE;
 }
 

@@ -30,8 +30,7 @@ struct text failure_json(struct arena *arena, const struct failure *failure)
     add_number(&json, "exit", failure->exit >= 0, failure->exit);
     add_number(&json, "signal", failure->signal > 0, failure->signal);
     add_number(&json, "status", failure->status > 0, failure->status);
-    buffer_add_string(&json, ",\"data\":");
-    buffer_add_text(&json, failure->data.data ? failure->data : TEXT("null"));
+    buffer_add_string(&json, ",\"data\":null");
     add_text(&json, "stderr", failure->stderr_tail);
     buffer_add_string(&json, ",\"child\":null}");
     struct text text = arena_text(arena, buffer_text(&json));
@@ -39,11 +38,11 @@ struct text failure_json(struct arena *arena, const struct failure *failure)
     return text;
 }
 
-struct text failure_class(struct core *core, struct text failure)
+struct text failure_word(struct core *core, struct text failure, const char *key)
 {
     struct json *json = NULL;
-    if (json_parse(&core->scratch, failure, &json, NULL) != 0)
-        return TEXT_NONE;
-    const struct json *class = json_member(json, TEXT("class"));
-    return class && class->kind == JSON_STRING ? class->string : TEXT_NONE;
+    const struct json *word = NULL;
+    if (json_parse(&core->scratch, failure, &json, NULL) == 0)
+        word = json_member(json, text_of(key));
+    return word && word->kind == JSON_STRING ? word->string : TEXT("unknown");
 }

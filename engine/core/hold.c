@@ -71,12 +71,10 @@ void hold_move(struct core *core, struct job *job, enum hold_state to)
 
 static void forget_save(struct core *core, struct job *job)
 {
-    for (struct job **link = &core->to_save; *link; link = &(*link)->save_next) {
-        if (*link == job) {
-            *link = job->save_next;
-            return;
-        }
-    }
+    struct job **link = &core->to_save;
+    while (*link != job)
+        link = &(*link)->save_next;
+    *link = job->save_next;
 }
 
 void hold_free(struct core *core, struct job *job)
@@ -111,11 +109,11 @@ void hold_forget_freed(struct core *core)
 
 void hold_unlock(struct core *core, struct job *job)
 {
-    CHECK(job->steps == 0);
+    CHECK(job->locked && job->steps == 0);
     if (job->hold != HOLD_UNLOCKING)
         hold_move(core, job, HOLD_UNLOCKING);
     bool is_current = uuid_equal(&job->boot, &core->lease.boot);
-    if (!job->locked || !is_current || core->lease.state == LEASE_NONE) {
+    if (!is_current || core->lease.state == LEASE_NONE) {
         hold_free(core, job);
         return;
     }
@@ -180,8 +178,8 @@ void hold_drop(struct core *core, struct job *job, const char *why)
         progress_each_unit(job, kill_step, core);
         job->save_tag = 0;
         job->save_waits = false;
-        deadlines_cancel(&core->deadlines, &job->due);
     }
+    deadlines_cancel(&core->deadlines, &job->due);
     job->tag = 0;
     if (job->steps > 0)
         hold_move(core, job, HOLD_STOPPING);
@@ -202,6 +200,7 @@ void hold_drop_all(struct core *core, const char *why)
 
 void hold_step_gone(struct core *core, struct job *job)
 {
-    if (job->hold == HOLD_STOPPING && job->steps == 0)
+    CHECK(job->hold == HOLD_STOPPING);
+    if (job->steps == 0)
         hold_unlock(core, job);
 }

@@ -6,7 +6,7 @@
 
 static bool is_passed_over(const struct unit *unit)
 {
-    return unit->state == TASK_SKIPPED && (unit->how == HOW_IF || unit->how == HOW_SKIP);
+    return unit->how == HOW_IF || unit->how == HOW_SKIP;
 }
 
 enum edge { EDGE_MET, EDGE_VOID, EDGE_DEAD, EDGE_CUT };
@@ -79,8 +79,6 @@ enum join_verdict join_judge(struct core *core, struct unit *unit, struct text *
 {
     int64_t count = (int64_t)unit->plan->need_count;
     int64_t met = unit->met, open = count - met - unit->void_needs - unit->dead_needs;
-    if (count == 0)
-        return JOIN_IS_MET;
     if (unit->plan->join == JOIN_ALL) {
         if (unit->dead_needs > 0)
             return JOIN_IS_DEAD;
@@ -103,8 +101,7 @@ static void skip(struct core *core, struct unit *unit, enum skip_how how, const 
 void join_decide(struct core *core, struct unit *unit)
 {
     struct text failure = TEXT_NONE;
-    if (unit->state != TASK_PENDING || unit->queued || unit->how != HOW_NONE ||
-        (unit->level->failing && !unit->escape))
+    if (unit->state != TASK_PENDING || unit->queued || (unit->level->failing && !unit->escape))
         return;
     switch (join_judge(core, unit, &failure)) {
     case JOIN_WAITS:

@@ -82,11 +82,7 @@ void lease_due(struct core *core, const struct deadline *due)
         division_take_part(core);
         return;
     }
-    if (lease->state == LEASE_GOOD)
-        move(core, LEASE_DOUBT);
-    if (lease->state != LEASE_DOUBT)
-        return;
-    move(core, LEASE_OVER);
+    move(core, LEASE_OVER); /* doubt came first, and was set first where T is too short for both */
     core->counts.sessions_given_up++;
     hold_drop_all(core, "the lease is over");
     core_emit(core, EFFECT_GIVE_UP);

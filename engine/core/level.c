@@ -55,10 +55,10 @@ void level_consider(struct core *core, struct unit *unit)
         each_fill(core, unit);
     } else if (unit->rounds && unit->state == TASK_RUNNING) {
         rounds_go_on(core, unit);
-    } else if (unit_has_ended(unit) || unit->step || !may_begin(unit)) {
+    } else if (unit_has_ended(unit) || !may_begin(unit)) {
         /* decided meanwhile, or it stays as it is for the next owner */
     } else if (unit->state == TASK_PENDING) {
-        if (unit->level && !unit->started && !rerun_given(unit) && !passes_if(core, unit))
+        if (unit->level && !rerun_given(unit) && !passes_if(core, unit))
             return;
         unit_start(core, unit);
     } else if (unit->state == TASK_REVERTING) {
@@ -200,8 +200,10 @@ void level_settle(struct core *core, struct level *level)
     struct job *job = level->owner->job;
     if (level->ended || level->active > 0 || level->work > 0 || job->handing_over || job->restoring)
         return;
-    if (level->failing)
+    if (level->failing) {
         end_failed(core, level);
-    else if (level->open == 0 && level->pending_failures == 0)
-        end_succeeded(core, level);
+        return;
+    }
+    CHECK(level->open == 0 && level->pending_failures == 0);
+    end_succeeded(core, level);
 }

@@ -37,10 +37,9 @@ static void add_given(struct buffer *json, const struct job *job)
 static void read_given(struct job *job, const struct json *given)
 {
     struct json *copy = NULL;
-    job->given = NULL;
-    if (given && given->kind == JSON_OBJECT &&
-        json_parse(&job->arena, arena_text(&job->arena, given->raw), &copy, NULL) == 0)
-        job->given = copy;
+    if (given && given->kind == JSON_OBJECT)
+        CHECK(json_parse(&job->arena, arena_text(&job->arena, given->raw), &copy, NULL) == 0);
+    job->given = copy;
 }
 
 static void add_json(struct buffer *json, const char *key, struct text value)

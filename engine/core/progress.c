@@ -237,8 +237,7 @@ void progress_step_ended(struct core *core, struct unit *unit, const struct step
             outcome_of_step(core, unit, end, started);
         unit->stop = STOP_NONE;
     }
-    if (!unit->step)
-        spec_free(unit);
+    spec_free(unit);
     if (job->hold == HOLD_RUNNING)
         progress_advance(core, job);
     else
@@ -271,14 +270,13 @@ static void time_out_flow(struct core *core, struct unit *unit)
 
 static void unit_due(struct core *core, struct unit *unit)
 {
-    if (unit->rounds && unit->rounds->waiting)
-        rounds_due(core, unit);
+    if (unit->rounds)
+        unit_push(unit);
     else if (unit->step_sent && unit->stop == STOP_NONE)
         stop_step(core, unit, STOP_TIMEOUT);
-    else if (unit->state == TASK_RETRYING ||
-             (unit->state == TASK_REVERTING && !unit->step && !unit->inner))
+    else if (unit->state == TASK_RETRYING || unit->state == TASK_REVERTING)
         unit_push(unit);
-    else if (unit->inner && !unit->inner->ended && unit->state == TASK_RUNNING)
+    else if (unit->inner)
         time_out_flow(core, unit);
 }
 

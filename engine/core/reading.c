@@ -16,14 +16,12 @@ static void prepare(struct reading *reading, const char *where)
     reading->roots = scope_of(&reading->scope);
 }
 
-static int check_size(struct reading *reading, int code, const struct buffer *buffer)
+static bool take(int code, struct buffer *buffer, struct arena *arena, struct text *ret_text)
 {
-    if (code == 0 && buffer->overflowed) {
-        snprintf(reading->error.text, sizeof reading->error.text, "larger than %u bytes",
-                 PAYLOAD_MAX_BYTES);
-        return ERR_TOO_LARGE;
-    }
-    return code;
+    if (code == 0)
+        *ret_text = arena_text(arena, buffer_text(buffer));
+    buffer_done(buffer);
+    return code == 0;
 }
 
 bool reading_text(struct reading *reading, const char *where, const struct template *template,
@@ -33,11 +31,7 @@ bool reading_text(struct reading *reading, const char *where, const struct templ
     prepare(reading, where);
     int code = template_eval_text(template, &reading->core->scratch, &reading->roots, NULL, &text,
                                   &reading->error);
-    code = check_size(reading, code, &text);
-    if (code == 0)
-        *ret_text = arena_text(arena, buffer_text(&text));
-    buffer_done(&text);
-    return code == 0;
+    return take(code, &text, arena, ret_text);
 }
 
 bool reading_json(struct reading *reading, const char *where, const struct template *template,
@@ -47,25 +41,21 @@ bool reading_json(struct reading *reading, const char *where, const struct templ
     prepare(reading, where);
     int code = template_eval(template, &reading->core->scratch, &reading->roots, NULL, &json,
                              &reading->error);
-    code = check_size(reading, code, &json);
-    if (code == 0)
-        *ret_json = arena_text(arena, buffer_text(&json));
-    buffer_done(&json);
-    return code == 0;
+    return take(code, &json, arena, ret_json);
 }
 
-bool reading_expr(struct reading *reading, const char *where, const struct expr *expr,
-                  struct arena *arena, struct text *ret_json)
+bool reading_value(struct reading *reading, const char *where, const struct expr *expr,
+                   struct arena *arena, struct json **ret_value)
 {
     struct buffer json = {.max_bytes = PAYLOAD_MAX_BYTES};
+    struct text text;
     prepare(reading, where);
     int code =
         expr_eval(expr, &reading->core->scratch, &reading->roots, NULL, &json, &reading->error);
-    code = check_size(reading, code, &json);
-    if (code == 0)
-        *ret_json = arena_text(arena, buffer_text(&json));
-    buffer_done(&json);
-    return code == 0;
+    if (!take(code, &json, arena, &text))
+        return false;
+    CHECK(json_parse(arena, text, ret_value, NULL) == 0); /* what an expression gives is JSON */
+    return true;
 }
 
 bool reading_amount(struct reading *reading, const char *where, const struct flow_amount *amount,
@@ -74,20 +64,16 @@ bool reading_amount(struct reading *reading, const char *where, const struct flo
     *ret_value = amount->present ? amount->value : absent;
     if (!amount->present || !amount->expr)
         return true;
-    struct text text;
-    struct arena *scratch = &reading->core->scratch;
-    if (!reading_expr(reading, where, amount->expr, scratch, &text))
-        return false;
     struct json *value = NULL;
-    bool good = json_parse(scratch, text, &value, NULL) == 0;
-    if (good && is_duration)
-        good = value->kind == JSON_STRING && flow_parse_duration(value->string, ret_value) == 0;
-    else if (good)
-        good = json_int64(value, ret_value) && *ret_value >= 0;
+    if (!reading_value(reading, where, amount->expr, &reading->core->scratch, &value))
+        return false;
+    bool good = is_duration ? value->kind == JSON_STRING &&
+                                  flow_parse_duration(value->string, ret_value) == 0
+                            : json_int64(value, ret_value) && *ret_value >= 0;
     if (!good)
-        snprintf(reading->error.text, sizeof reading->error.text, "expected %s, got %.*s",
+        snprintf(reading->error.text, sizeof reading->error.text, "expected %s, got %.60s",
                  is_duration ? "a duration such as \"90s\"" : "a whole number",
-                 text.len > 60 ? 60 : (int)text.len, text.data);
+                 arena_text(&reading->core->scratch, value->raw).data);
     return good;
 }
 

@@ -14,7 +14,7 @@ const struct json *rerun_given(const struct unit *unit)
 bool rerun_give(struct core *core, struct unit *unit)
 {
     const struct json *given = rerun_given(unit);
-    if (!given || unit->state != TASK_PENDING)
+    if (!given)
         return false;
     unit_succeed(core, unit, given->raw, TEXT("given"));
     return true;
@@ -50,11 +50,11 @@ static void merge_given(struct rerun *rerun)
     }
     job->given = NULL;
     if (json.len) {
-        struct json *given;
+        struct json *given = NULL;
         buffer_add_char(&json, '}');
-        int code =
-            json_parse(&job->arena, arena_text(&job->arena, buffer_text(&json)), &given, NULL);
-        job->given = code ? NULL : given;
+        struct text text = arena_text(&job->arena, buffer_text(&json));
+        CHECK(json_parse(&job->arena, text, &given, NULL) == 0);
+        job->given = given;
     }
     buffer_done(&json);
 }

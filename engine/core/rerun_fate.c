@@ -184,7 +184,7 @@ static bool enter_rounds(struct rerun *rerun, const struct flow_task *plan, stru
            rerun->rows[at].state == TASK_SUCCESS)
         good++;
     bool is_open = at != SIZE_MAX && rerun->rows[at].state != TASK_PENDING;
-    struct unit notes = own == SIZE_MAX ? (struct unit){0} : notes_of(rerun, own);
+    struct unit notes = notes_of(rerun, own);
     if (good == 0 && !is_open)
         return false;
     if (!is_open && !notes.cancelled && notes.halted == STOP_NONE) {
@@ -265,8 +265,7 @@ void rerun_decide(struct rerun *rerun)
     const struct flow *flow = rerun->job->flow->flow;
     size_t root = rerun_find(rerun, TEXT(""));
     struct unit notes = {.kind = UNIT_JOB, .job = rerun->job, .attempt = 1};
-    if (root != SIZE_MAX)
-        notes_read(&notes, rerun->rows[root].internal);
+    notes_read(&notes, rerun->rows[root].internal);
     rerun->undone = notes.attempt > 1;
     for (uint32_t i = 0; i < flow->top.task_count; i++) {
         size_t at = rerun_find(rerun, flow->top.tasks[i].name);

@@ -12,7 +12,7 @@ struct restore {
     struct job *job;
     const struct task_row *rows; /* sorted by path */
     size_t count;
-    struct unit *broke;   /* whose revert failed first, NULL: none */
+    struct unit *broke;   /* whose revert failed first and stopped the job, NULL: none */
     struct unit **paused; /* between two attempts */
     size_t paused_count, paused_capacity;
 };
@@ -48,7 +48,7 @@ static void take_row(struct unit *unit, const struct task_row *row)
     notes_read(unit, row->internal);
     unit->undo_failed = row->state == TASK_REVERT_FAILURE;
     job->bytes += unit->result.len;
-    job->broken |= unit->undo_failed;
+    job->broken |= unit->undo_failed && !unit_is_in_finally(unit);
     if (unit->order > job->failures)
         job->failures = unit->order;
     if (unit->broke > job->failures)
@@ -204,7 +204,7 @@ static void count_failed_undo(struct restore *restore, struct unit *unit)
     struct unit *outer = unit_outer(unit);
     if (unit->undo_failed && outer)
         outer->undo_failed = true;
-    if (unit->broke > 0 && (!restore->broke || unit->broke < restore->broke->broke))
+    if (unit->broke > 0)
         restore->broke = unit;
 }
 
@@ -228,7 +228,7 @@ static void keep_paused(struct restore *restore, struct unit *unit)
 
 static void go_on(struct restore *restore, struct unit *unit)
 {
-    bool in_live_level = !unit->level || (!unit->level->ended && !unit->level->undoing);
+    bool in_live_level = !unit->level || !unit->level->ended;
     each_part(restore, unit, go_on);
     if (!unit_has_ended(unit) && unit->started && unit->state != TASK_REVERTING) {
         unit->resumes = unit->kind != UNIT_JOB;
@@ -300,7 +300,7 @@ static void begin(struct restore *restore, struct unit *root)
         job_halt(restore->core, job, FAIL_REVERT_ALL, restore->broke->failure, FAILURE_LAST);
     job->counting = false;
     for (size_t i = 0; i < job->halt_count; i++) {
-        if (!unit_has_ended(root) && root->state != TASK_RETRYING)
+        if (!unit_has_ended(root))
             job_halt(restore->core, job, job->verdict, job->halts[i].failure, job->halts[i].order);
     }
     go_on(restore, root);

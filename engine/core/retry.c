@@ -7,40 +7,18 @@
 #define RETRY_DELAY_MS     1000
 #define RETRY_MAX_DELAY_MS 3600000
 
-struct told {
-    struct text class;
-    bool unknown; /* outcome: unknown */
-};
-
-static struct told read_failure(struct core *core, struct text failure)
-{
-    struct told told = {TEXT(""), false};
-    struct json *json = NULL;
-    if (json_parse(&core->scratch, failure, &json, NULL) != 0)
-        return told;
-    const struct json *class = json_member(json, TEXT("class"));
-    const struct json *outcome = json_member(json, TEXT("outcome"));
-    if (class && class->kind == JSON_STRING)
-        told.class = class->string;
-    told.unknown =
-        outcome && outcome->kind == JSON_STRING && text_equal(outcome->string, TEXT("unknown"));
-    return told;
-}
-
 /* `values` sees the retry of the flows around. */
 static bool count_values(struct reading *reading, const struct flow_retry *retry,
                          int64_t *ret_count)
 {
-    struct arena *scratch = &reading->core->scratch;
-    struct text text;
     struct json *list = NULL;
     reading->scope.retry_of_outer = true;
-    bool good = reading_expr(reading, "retry.values", retry->values_expr, scratch, &text);
+    bool good =
+        reading_value(reading, "retry.values", retry->values_expr, &reading->core->scratch, &list);
     reading->scope.retry_of_outer = false;
     if (!good)
         return false;
-    if (json_parse(scratch, text, &list, NULL) != 0 || list->kind != JSON_ARRAY ||
-        list->count == 0) {
+    if (list->kind != JSON_ARRAY || list->count == 0) {
         snprintf(reading->error.text, sizeof reading->error.text,
                  "expected a list of at least one value");
         return false;
@@ -90,12 +68,12 @@ bool retry_wanted(struct core *core, struct unit *unit, const struct flow_retry 
     int64_t attempts;
     if (!retry->present || !attempts_of(core, unit, retry, &attempts) || attempt >= attempts)
         return false;
-    struct told told = read_failure(core, failure);
-    if (told.unknown && unit->plan->once && !unit->inner)
+    bool is_unknown = text_equal(failure_word(core, failure, "outcome"), TEXT("unknown"));
+    if (is_unknown && unit->plan->once && !unit->inner)
         return false;
+    struct text class = failure_word(core, failure, "class");
     if (!retry->only_if)
-        return !text_equal(told.class, TEXT("expression")) &&
-               !text_equal(told.class, TEXT("rejected"));
+        return !text_equal(class, TEXT("expression")) && !text_equal(class, TEXT("rejected"));
     struct reading reading;
     bool again = false;
     reading_begin(&reading, core, unit);
@@ -128,7 +106,7 @@ void retry_remember(struct core *core, struct unit *unit, struct text failure)
     struct scope scope = {.job = unit->job, .unit = unit, .arena = &core->scratch};
     struct text value = scope_retry_value(&scope, unit);
     struct buffer json = {0};
-    if (unit->earlier.data && unit->earlier.len > 2) {
+    if (unit->earlier.data) {
         buffer_add(&json, unit->earlier.data, unit->earlier.len - 1);
         buffer_add_char(&json, ',');
     } else {

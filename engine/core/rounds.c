@@ -84,8 +84,7 @@ static void after_round(struct core *core, struct unit *unit)
         fail_cancelled(core, unit);
         return;
     }
-    rounds->waiting = delay_ms > 0;
-    if (rounds->waiting)
+    if (delay_ms > 0)
         deadlines_set(&core->deadlines, &unit->due, core->now_ms + delay_ms);
     else
         unit_push(unit);
@@ -97,7 +96,7 @@ void rounds_round_ended(struct core *core, struct unit *round)
     if (round->state == TASK_FAILURE) {
         unit->reverts_ran |= round->reverts_ran;
         unit->cancelled = round->cancelled;
-        unit_fail(core, unit, round->failure, failure_class(core, round->failure));
+        unit_fail(core, unit, round->failure, failure_word(core, round->failure, "class"));
     } else if (is_reached(core, round)) {
         unit_succeed(core, unit, round->result, TEXT_NONE);
     } else {
@@ -105,17 +104,11 @@ void rounds_round_ended(struct core *core, struct unit *round)
     }
 }
 
-void rounds_due(struct core *core, struct unit *unit)
-{
-    unit->rounds->waiting = false;
-    unit_push(unit);
-}
-
 void rounds_go_on(struct core *core, struct unit *unit)
 {
     struct rounds *rounds = unit->rounds;
     struct unit *newest = rounds->count ? rounds->list[rounds->count - 1] : NULL;
-    if (unit->job->handing_over || rounds->waiting || (newest && !unit_has_ended(newest)))
+    if (newest && !unit_has_ended(newest))
         return;
     if (unit->resumes && newest) {
         /* The takeover came between the end of a round and what follows from it. */
@@ -137,7 +130,6 @@ void rounds_cancel(struct core *core, struct unit *unit, const char *why, enum s
         unit_cancel(core, newest, why, stop);
         return;
     }
-    rounds->waiting = false;
     deadlines_cancel(&core->deadlines, &unit->due);
     fail_cancelled(core, unit);
 }

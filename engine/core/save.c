@@ -79,26 +79,16 @@ void save_start(struct job *job, struct unit *unit)
     set->starts[set->start_count++] = unit;
 }
 
-static void forget_in(struct unit **list, size_t count, const struct unit *unit)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (list[i] == unit)
-            list[i] = NULL;
-    }
-}
-
 void save_forget_unit(struct job *job, struct unit *unit)
 {
     if (unit->change >= 0) {
         job->open->owners[unit->change] = NULL;
         job->open->has_orphans = true;
     }
-    forget_in(job->open->starts, job->open->start_count, unit);
-    forget_in(job->sent->owners, job->sent->task_count, unit);
-    forget_in(job->sent->starts, job->sent->start_count, unit);
-    forget_in(job->outbox, job->outbox_count, unit);
-    if (unit->in_work)
-        forget_in(job->work, job->work_count, unit);
+    for (size_t i = 0; i < job->sent->task_count; i++) {
+        if (job->sent->owners[i] == unit)
+            job->sent->owners[i] = NULL;
+    }
 }
 
 void save_forget(struct change_set *set)
@@ -191,7 +181,7 @@ static void drop_doubled(struct core *core, struct change_set *set)
 
 static void send(struct core *core, struct job *job)
 {
-    bool has_changes = job->open->task_count || job->open->line_count || job->open->ends_claim;
+    bool has_changes = job->open->task_count || job->open->line_count;
     if (job->hold != HOLD_RUNNING || job->save_tag || job->save_waits || !has_changes)
         return;
     struct change_set *set = job->open;
@@ -201,7 +191,7 @@ static void send(struct core *core, struct job *job)
         if (set->owners[i])
             set->owners[i]->change = -1;
     }
-    if (set->has_orphans && set->task_count > 0)
+    if (set->has_orphans)
         drop_doubled(core, set);
     save_again(core, job);
 }
@@ -240,8 +230,8 @@ void save_release_outbox(struct core *core, struct job *job)
         return;
     for (size_t i = 0; i < job->outbox_count; i++) {
         struct unit *unit = job->outbox[i];
-        if (!unit || !unit->step || unit->step_sent)
-            continue;
+        if (!unit->step)
+            continue; /* the job was given up meanwhile */
         if (unit->stop == STOP_HANDOVER)
             progress_forget_step(core, unit);
         else
@@ -318,10 +308,11 @@ static void save_without_end(struct core *core, struct job *job)
     set->ends_claim = false;
     set->state = set->state_before;
     set->output = set->failure = TEXT_NONE;
-    if (set->task_count || set->line_count) {
+    if (set->task_count > 0) {
         save_again(core, job);
         return;
     }
+    CHECK(set->line_count == 0);
     save_forget(set);
     claim_load(core, job);
 }

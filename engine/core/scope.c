@@ -56,7 +56,7 @@ static struct level *first_level(const struct scope *scope)
         if (unit->level)
             return unit->level;
     }
-    return scope->job->root ? scope->job->root->inner : NULL;
+    return scope->job->root->inner;
 }
 
 static struct level *level_around(const struct level *level)
@@ -75,7 +75,7 @@ static struct text all_tasks(struct scope *scope)
     struct buffer json = {0};
     struct level *level = first_level(scope);
     buffer_add_char(&json, '{');
-    for (uint32_t i = 0; level && i < level->plan->task_count; i++) {
+    for (uint32_t i = 0; i < level->plan->task_count; i++) {
         if (i > 0)
             buffer_add_char(&json, ',');
         buffer_add_json_string(&json, level->units[i].plan->name);
@@ -104,18 +104,16 @@ static size_t find_task(struct scope *scope, const struct text *names, size_t co
         return 1;
     }
     const struct unit *unit = find_unit(scope, names[1]);
-    if (!unit && scope->job->load.target.data) {
+    if (!unit) {
         /* `finally` may name tasks that this job was not posted for. */
         *ret_json = count >= 3 ? TEXT("null") : TEXT("{\"result\":null,\"failure\":null}");
         return count >= 3 ? 3 : 2;
     }
-    if (!unit)
-        return 0;
     if (count >= 3 && text_equal(names[2], TEXT("result"))) {
         *ret_json = result_of(scope, unit);
     } else if (count >= 3 && text_equal(names[2], TEXT("failure"))) {
         *ret_json = failure_of(unit);
-    } else if (count >= 3 && text_equal(names[2], TEXT("state"))) {
+    } else if (count >= 3) { /* state: the check lets no other name pass */
         *ret_json =
             arena_printf(scope->arena, "\"%s\"", task_state_name((enum task_state)unit->state));
     } else {
@@ -189,8 +187,7 @@ static bool find_prev(struct scope *scope, struct text *ret_json)
 static struct text value_of_list(struct scope *scope, struct text text, size_t number)
 {
     struct json *list = NULL;
-    if (json_parse(scope->arena, text, &list, NULL) != 0 || list->kind != JSON_ARRAY)
-        return TEXT_NONE;
+    CHECK(json_parse(scope->arena, text, &list, NULL) == 0); /* what an expression gives is JSON */
     const struct json *item = list->first;
     while (item && number-- > 0)
         item = item->next;
@@ -200,7 +197,7 @@ static struct text value_of_list(struct scope *scope, struct text text, size_t n
 struct text scope_retry_value(struct scope *scope, struct unit *unit)
 {
     const struct flow_retry *retry = &unit->plan->retry;
-    size_t number = unit->attempt > 0 ? (size_t)unit->attempt - 1 : 0;
+    size_t number = (size_t)unit->attempt - 1;
     struct scope inner = {
         .job = scope->job, .unit = unit, .retry_of_outer = true, .arena = scope->arena};
     struct expr_scope roots;
@@ -237,8 +234,7 @@ static struct unit *nearest_retry(struct unit *unit, bool with_values)
 
 static bool find_retry(struct scope *scope, struct text *ret_json)
 {
-    struct unit *first =
-        scope->unit && scope->retry_of_outer ? unit_outer(scope->unit) : scope->unit;
+    struct unit *first = scope->retry_of_outer ? unit_outer(scope->unit) : scope->unit;
     struct unit *unit = nearest_retry(first, false);
     if (!unit)
         return false;
@@ -258,7 +254,7 @@ static bool find_retry(struct scope *scope, struct text *ret_json)
 
 static bool find_failure(struct scope *scope, struct text *ret_json)
 {
-    const struct level *level = scope->unit ? undo_origin(scope->unit) : NULL;
+    const struct level *level = undo_origin(scope->unit);
     if (scope->failure.data)
         *ret_json = scope->failure;
     else if (level)
@@ -272,7 +268,7 @@ static bool find_failure(struct scope *scope, struct text *ret_json)
 
 static bool find_failures(struct scope *scope, struct text *ret_json)
 {
-    const struct level *level = scope->unit ? undo_origin(scope->unit) : NULL;
+    const struct level *level = undo_origin(scope->unit);
     if (!level)
         return false;
     *ret_json = arena_printf(scope->arena, "[%.*s]", TEXT_ARG(level->failures));

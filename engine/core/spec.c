@@ -29,15 +29,13 @@ void spec_free(struct unit *unit)
 static bool read_argv_list(struct reading *reading, const struct flow_task *plan,
                            struct arena *arena, struct step_start *spec)
 {
-    struct text text;
     struct json *list = NULL;
-    if (!reading_expr(reading, "run", plan->argv_expr, arena, &text))
+    if (!reading_value(reading, "run", plan->argv_expr, arena, &list))
         return false;
-    bool good =
-        json_parse(arena, text, &list, NULL) == 0 && list->kind == JSON_ARRAY && list->count > 0;
-    struct text *argv = arena_calloc(arena, good ? list->count : 0, sizeof *argv);
+    bool good = list->kind == JSON_ARRAY && list->count > 0;
+    struct text *argv = arena_calloc(arena, list->count, sizeof *argv);
     size_t argc = 0;
-    for (const struct json *item = good ? list->first : NULL; good && item; item = item->next) {
+    for (const struct json *item = list->first; good && item; item = item->next) {
         good = item->kind != JSON_NULL && item->kind != JSON_ARRAY && item->kind != JSON_OBJECT;
         argv[argc++] = item->kind == JSON_STRING ? item->string : item->raw;
     }

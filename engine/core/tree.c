@@ -175,7 +175,7 @@ static void move_job(struct core *core, struct unit *unit, enum task_state to, s
 {
     struct job *job = unit->job;
     unit->state = (int)to;
-    if (to == TASK_REVERTING && job->state != JOB_REVERTING)
+    if (to == TASK_REVERTING)
         job_move(core, job, JOB_REVERTING, detail);
     else if (to == TASK_RUNNING && job->state == JOB_REVERTING)
         job_move(core, job, JOB_RUNNING, TEXT("retry"));
@@ -222,9 +222,9 @@ static void put_in_order(struct job *job)
     size_t newest = job->work_count - 1, place = newest;
     struct unit *unit = job->work[newest];
     uint32_t others = unit->level->work - 1;
-    for (size_t at = newest; others > 0 && at-- > job->work_first;) {
-        const struct unit *other = job->work[at];
-        if (!other || other->level != unit->level)
+    for (size_t at = newest; others > 0;) {
+        const struct unit *other = job->work[--at];
+        if (other->level != unit->level)
             continue;
         others--;
         if (!is_ordered(other))

@@ -68,7 +68,6 @@ struct rounds {
     struct unit **list; /* by number */
     size_t count, capacity;
     const char *cancelled; /* no further round, and why; NULL: goes on */
-    bool waiting;          /* between two rounds */
     size_t undo_next;      /* rounds below it are still to be undone */
 };
 
@@ -251,7 +250,6 @@ struct text each_result(struct arena *arena, const struct unit *unit);
 void rounds_begin(struct core *core, struct unit *unit);
 struct unit *rounds_add(struct unit *unit);
 void rounds_go_on(struct core *core, struct unit *unit);
-void rounds_due(struct core *core, struct unit *unit);
 void rounds_round_ended(struct core *core, struct unit *round);
 void rounds_cancel(struct core *core, struct unit *unit, const char *why, enum stop_reason stop);
 void rounds_undo(struct core *core, struct unit *unit);
@@ -322,8 +320,8 @@ bool reading_text(struct reading *reading, const char *where, const struct templ
                   struct arena *arena, struct text *ret_text);
 bool reading_json(struct reading *reading, const char *where, const struct template *template,
                   struct arena *arena, struct text *ret_json);
-bool reading_expr(struct reading *reading, const char *where, const struct expr *expr,
-                  struct arena *arena, struct text *ret_json);
+bool reading_value(struct reading *reading, const char *where, const struct expr *expr,
+                   struct arena *arena, struct json **ret_value);
 bool reading_amount(struct reading *reading, const char *where, const struct flow_amount *amount,
                     bool is_duration, int64_t absent, int64_t *ret_value);
 bool reading_condition(struct reading *reading, const char *where,

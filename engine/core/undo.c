@@ -63,8 +63,7 @@ static void undo_leaf(struct core *core, struct unit *unit)
 
 static bool has_nothing_to_undo(const struct unit *unit)
 {
-    return unit->undone || !unit->started || unit->state == TASK_SKIPPED ||
-           unit->state == TASK_PENDING || unit->state == TASK_REVERTED ||
+    return unit->undone || !unit->started || unit->state == TASK_REVERTED ||
            unit->state == TASK_REVERT_FAILURE;
 }
 
@@ -113,8 +112,6 @@ void undo_unit(struct core *core, struct unit *unit)
 static void mark_around(struct core *core, const struct unit *unit)
 {
     struct unit *outer = unit_outer(unit);
-    if (!outer)
-        return;
     if (!unit->level || !unit->level->undoes_itself)
         mark_around(core, outer);
     outer->reverts_ran = true;
@@ -140,8 +137,7 @@ void undo_succeeded(struct core *core, struct unit *unit, struct text detail)
 static bool stops_job(const struct unit *unit)
 {
     const struct level *outermost = unit->job->root->inner;
-    return !unit->job->broken && outermost && !outermost->undoing && !outermost->ended &&
-           !unit_is_in_finally(unit);
+    return !unit->job->broken && !outermost->undoing && !outermost->ended;
 }
 
 void undo_failed(struct core *core, struct unit *unit, struct text failure)
@@ -167,7 +163,7 @@ void undo_failed(struct core *core, struct unit *unit, struct text failure)
     unit->undo_failed = true;
     if (stops)
         unit->broke = ++job->failures;
-    job->broken = true;
+    job->broken |= !unit_is_in_finally(unit);
     unit_move(core, unit, TASK_REVERT_FAILURE, TEXT_NONE);
     if (stops)
         job_halt(core, job, FAIL_REVERT_ALL, failure, FAILURE_LAST);
