@@ -83,7 +83,7 @@ static struct text numbered_path(const struct rerun *rerun, struct text outer, u
 
 static struct unit notes_of(const struct rerun *rerun, size_t at)
 {
-    struct unit unit = {.job = rerun->job, .started = true};
+    struct unit unit = {.job = rerun->job, .kind = UNIT_TASK, .started = true};
     notes_read(&unit, rerun->rows[at].internal);
     return unit;
 }

@@ -215,21 +215,17 @@ struct text scope_retry_value(struct scope *scope, struct unit *unit)
     return value;
 }
 
-/* The nearest unit that has attempts and a retry, own first; without any the own attempts. */
+/* The nearest unit that has attempts and a retry, own first. What is asked before its own attempts
+ * begin, `if` and the like, sees those around. */
 static struct unit *nearest_retry(struct unit *unit, bool with_values)
 {
-    struct unit *own = NULL;
     for (; unit; unit = unit_outer(unit)) {
         const struct flow_retry *retry = &unit->plan->retry;
-        if (!unit_has_attempts(unit))
-            continue;
-        own = own ? own : unit;
-        if (unit->attempt == 0)
-            continue; /* `if` and the like: its own attempts have not begun */
-        if (retry->present && (!with_values || retry->values || retry->values_expr))
+        if (unit_has_attempts(unit) && unit->attempt > 0 && retry->present &&
+            (!with_values || retry->values || retry->values_expr))
             return unit;
     }
-    return with_values ? NULL : own;
+    return NULL;
 }
 
 static bool find_retry(struct scope *scope, struct text *ret_json)
