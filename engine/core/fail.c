@@ -274,7 +274,7 @@ bool unit_is_doomed(const struct unit *unit)
     if (unit->undo_failed)
         return true; /* in `finally`, too: what could not be undone is not built on */
     if (unit->kind == UNIT_JOB)
-        return job->verdict != FAIL_REVERT || job->broken || unit->expired;
+        return job->verdict != FAIL_REVERT || unit->expired;
     const struct unit *task = unit;
     while (task->parent)
         task = task->parent;
@@ -283,5 +283,5 @@ bool unit_is_doomed(const struct unit *unit)
     if (task->level && task->level->failing && !task->escape)
         return true;
     /* How the job ended is nothing to what runs at its end. */
-    return !unit_is_in_finally(unit) && (job->verdict != FAIL_REVERT || job->broken);
+    return !unit_is_in_finally(unit) && job->verdict != FAIL_REVERT;
 }

@@ -139,7 +139,7 @@ static void stop_job(struct core *core, struct level *level)
     struct unit *root = level->owner;
     struct job *job = root->job;
     if (root->kind == UNIT_JOB && root->plan->on_failure == FAIL_STOP &&
-        job->verdict == FAIL_REVERT && !job->broken &&
+        job->verdict == FAIL_REVERT &&
         (level->no_retry ||
          !retry_wanted(core, root, &root->plan->retry, root->attempt, level->failure)))
         job->verdict = FAIL_STOP;

@@ -49,6 +49,7 @@ bool retry_has_value(struct reading *reading, int32_t attempt)
     if (!retry->values && !count_values(reading, retry, &count))
         return false;
     if (attempt > count) {
+        reading->where = "retry.values";
         snprintf(reading->error.text, sizeof reading->error.text, "there are only %lld",
                  (long long)count);
         return false;

@@ -251,6 +251,36 @@ static void a_job_whose_deadline_cannot_be_read_again(void **state)
     expect_end(&hand, JOB_FAILURE);
 }
 
+/* More attempts than there are values. */
+static void an_attempt_without_a_value(void **state)
+{
+    static const struct task_row rows[] = {
+        {.path = TEXT("a"), .state = TASK_RUNNING, .attempt = 5},
+    };
+    struct hand hand;
+    take_over(&hand, "{flow: f, tasks: {a: {retry: {values: [1, 2]}, run: [x]}}}", JOB_RUNNING,
+              rows, COUNT(rows));
+    assert_non_null(strstr(hand.save.failure.data, "retry.values: there are only 2"));
+    expect_end(&hand, JOB_FAILURE);
+}
+
+/* The job waits for its next attempt although one of its tasks said stop. */
+static void a_retry_of_what_was_stopped(void **state)
+{
+    static const struct task_row rows[] = {
+        {.path = TEXT(""), .state = TASK_RETRYING, .internal = TEXT("{\"attempt\":1}")},
+        {.path = TEXT("a"), .state = TASK_FAILURE, .attempt = 1, .internal = TEXT("{\"order\":1}")},
+    };
+    struct hand hand;
+    take_over(&hand,
+              "{flow: f, retry: {attempts: 2, delay: 1s, jitter: 0}, tasks: {a: {on_failure: stop, "
+              "run: [x]}}}",
+              JOB_RUNNING, rows, COUNT(rows));
+    hand_live(&hand, 1000);
+    expect_step(&hand, "a", 1);
+    expect_end(&hand, JOB_SUCCESS);
+}
+
 /* --------------------------------------------------------------------------------------- reruns */
 
 static void rerun(struct hand *hand, const char *flow, const struct task_row *rows, size_t count,
@@ -366,6 +396,8 @@ int main(void)
         cmocka_unit_test(an_undoing_that_had_begun),
         cmocka_unit_test(a_deadline_that_is_none_any_more),
         cmocka_unit_test(a_job_whose_deadline_cannot_be_read_again),
+        cmocka_unit_test(an_attempt_without_a_value),
+        cmocka_unit_test(a_retry_of_what_was_stopped),
         cmocka_unit_test(wishes_that_make_no_sense),
         cmocka_unit_test(a_rerun_without_rows),
         cmocka_unit_test(a_loop_whose_next_round_was_pending),

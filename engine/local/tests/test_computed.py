@@ -32,6 +32,7 @@ FAILS = {
                                    'a: deadline: expected a duration such as "90s", got 5'),
     "a timeout of a flow": (X % "soon" + "tasks: {n: {timeout: '${ input.x }', steps: [{noop: }]}}", "n: timeout: expected a duration"),
     "a timeout of a step": (X % "soon" + "tasks: {a: {timeout: '${ input.x }', run: ['true']}}", "a: timeout: expected a duration"),
+    "a timeout that is not there": (X % "{}" + "tasks: {a: {timeout: '${ input.x.y }', run: ['true']}}", "a: timeout: "),
     "values": (X % "[]" + "tasks: {a: {retry: {values: '${ input.x }'}, noop: }}", "a: retry.values: expected a list of at least one value"),
     "values that are none": (X % 5 + "tasks: {a: {retry: {values: '${ input.x }'}, noop: }}",
                              "a: retry.values: expected a list of at least one value"),
@@ -54,6 +55,11 @@ FAILS = {
 }
 
 MOVES = {
+    # what is being undone keeps the result it had
+    "a result while it is being undone": (
+        "tasks:\n  a: {noop: , revert: {set: '${ tasks }', expect: 'result.z.state == \"REVERTING\" && result.z.result == 7'}}\n"
+        "  z: {set: 7, revert: {run: [sleep, '0.3']}}\n  c: {needs: [a, z], fail: no}\n",
+        "a:R a:S z:R z:S c:R c:F c:nr [REVERTING] z:Rv a:Rv a:Rd z:Rd [REVERTED]"),
     # an error means: not yet
     "until": ("tasks: {r: {repeat: {until: 1 / round == 1, times: 3}, noop: }}", "r:R r/0:R r/0:S r/1:R r/1:S r:S [SUCCESS]"),
     # without an answer a delay is the one that nobody asked for
