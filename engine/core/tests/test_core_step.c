@@ -26,6 +26,30 @@ static void a_deadline_before_a_process(void **state)
     hand_end(&hand);
 }
 
+/* The same of a second attempt: it ends with the failure of the first. */
+static void a_deadline_before_a_second_process(void **state)
+{
+    struct core_options options = hand_options();
+    struct hand hand;
+    options.processes = 1;
+    hand_begin(&hand, &options);
+    hand.flow_text = TEXT("{flow: f, tasks: {b: {deadline: 2s, retry: {attempts: 2, delay: 100ms}, "
+                          "run: [x]}, a: {run: [x]}}}");
+    hand_run(&hand);
+    hand_saved(&hand, SAVE_OK);
+    struct core_event event = {.kind = EVENT_STEP_ENDED};
+    event.u.step.step = hand.step;
+    event.u.step.exit_code = 3;
+    hand_tell(&hand, event); /* a begins */
+    hand_saved(&hand, SAVE_OK);
+    hand_pass(&hand, 1900);
+    hand_pass(&hand, 100);
+    const struct task_row *row = hand_saved_row(&hand, "b");
+    assert_int_equal(row->state, TASK_FAILURE);
+    assert_non_null(strstr(row->failure.data, "\"exit\":3"));
+    hand_end(&hand);
+}
+
 /* Told to stop: what runs may end, and nothing follows it here. */
 static void an_item_that_ends_while_we_leave(void **state)
 {
@@ -126,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_item_that_ends_while_we_leave),
         cmocka_unit_test(a_deadline_before_a_process),
+        cmocka_unit_test(a_deadline_before_a_second_process),
         cmocka_unit_test(what_a_request_carries),
         cmocka_unit_test(what_is_not_there),
         cmocka_unit_test(how_events_are_told),
