@@ -78,14 +78,9 @@ static void keep(struct search *search, int64_t from_ms, uint64_t order)
     search->kept[search->count++] = (struct kept_order){from_ms, order};
 }
 
-/* Another order from the first instant that is wrong; when all moves are right and the end is not,
- * of one instant alone, each in its turn. */
-static void set_order(struct search *search, int64_t wrong_ms, uint64_t order)
+/* Another order of one instant alone, each in its turn. */
+static void set_order_of_one(struct search *search, uint64_t order)
 {
-    if (wrong_ms < INT64_MAX) {
-        search->kept[search->count - 1].order = order;
-        return;
-    }
     const struct stage_line *lines = search->run->lines;
     int64_t at_ms = lines[order % search->run->line_count].at_ms - lines[0].at_ms;
     search->count = 0;
@@ -93,16 +88,23 @@ static void set_order(struct search *search, int64_t wrong_ms, uint64_t order)
     keep(search, at_ms + 1, 0);
 }
 
-static bool finds(struct search *search, int64_t *wrong_ms, int *ret_orders)
+static int64_t try_again(struct search *search, int *ret_orders)
+{
+    struct buffer other = {0};
+    int64_t wrong_ms = try_it(search, &other);
+    buffer_done(&other);
+    ++*ret_orders;
+    return wrong_ms;
+}
+
+/* Other orders from the first instant that is wrong, on and on. */
+static bool finds_forward(struct search *search, int64_t *wrong_ms, int *ret_orders)
 {
     uint64_t order = 0;
     keep(search, *wrong_ms, 0);
-    for (int tries = 0; tries < TRIES_MAX; tries++) {
-        struct buffer other = {0};
-        set_order(search, *wrong_ms, ++order);
-        int64_t now_wrong_ms = try_it(search, &other);
-        buffer_done(&other);
-        ++*ret_orders;
+    for (int tries = 0; tries < TRIES_MAX && *wrong_ms < INT64_MAX; tries++) {
+        search->kept[search->count - 1].order = ++order;
+        int64_t now_wrong_ms = try_again(search, ret_orders);
         if (now_wrong_ms < 0)
             return true;
         if (now_wrong_ms <= *wrong_ms)
@@ -111,6 +113,17 @@ static bool finds(struct search *search, int64_t *wrong_ms, int *ret_orders)
         *wrong_ms = now_wrong_ms;
         keep(search, *wrong_ms, order);
         tries = 0;
+    }
+    return false;
+}
+
+/* What an instant decides may show later, or at the end alone. */
+static bool finds_backward(struct search *search, int *ret_orders)
+{
+    for (uint64_t order = 1; order <= TRIES_MAX; order++) {
+        set_order_of_one(search, order);
+        if (try_again(search, ret_orders) < 0)
+            return true;
     }
     return false;
 }
@@ -140,7 +153,8 @@ enum reference_verdict reference_judge(const struct stage_plan *plan, const stru
     enum reference_verdict verdict = REFERENCE_DISAGREES;
     int64_t wrong_ms = try_it(&search, ret_text);
     *ret_orders = 1;
-    if (wrong_ms < 0 || finds(&search, &wrong_ms, ret_orders))
+    if (wrong_ms < 0 || finds_forward(&search, &wrong_ms, ret_orders) ||
+        finds_backward(&search, ret_orders))
         verdict = REFERENCE_AGREES;
     else if (is_crowded(run, wrong_ms))
         verdict = REFERENCE_UNDECIDED;
