@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`jobboard flow check` of files with 10,000 tasks, the most there may be: from the start of the
-process to its end. Each form has the keys that people write."""
+"""`jobboard flow check` of files with 10,000 tasks, the most there may be, each form with the keys
+that people write; and `jobboard flow run` of flows of growing size whose steps do nothing. From the
+start of the process to its end."""
+import os
 import resource
 import subprocess
 import tempfile
@@ -71,6 +73,27 @@ def fan():
         yield f"    - part{number}\n"
 
 
+def bare_chain(tasks):
+    yield "flow: chain\ntasks:\n  t0: {noop: }\n"
+    for number in range(1, tasks):
+        yield f"  t{number}: {{noop: , needs: t{number - 1}}}\n"
+
+
+def bare_fan(tasks):
+    yield "flow: fan\ntasks:\n  first: {noop: }\n"
+    for number in range(1, tasks):
+        yield f"  t{number}: {{noop: , needs: first}}\n"
+
+
+def bare_items(items):
+    yield "flow: items\ninput: {items: {type: array, default: ["
+    yield ", ".join(map(str, range(items)))
+    yield "]}}\ntasks:\n  each: {foreach: {in: \"${ input.items }\", concurrency: 100}, noop: }\n"
+
+
+RUNS = {"chain": (bare_chain, (1000, 10000)), "fan-out": (bare_fan, (1000, 10000)),
+        "foreach": (bare_items, (1000, 10000, 100000))}
+
 FORMS = {"chain": chain, "steps": steps, "fan-out": fan}
 
 
@@ -85,6 +108,31 @@ def check_once(path):
     return spent, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
+def run_once(path):
+    """Lines of history, seconds by the clock, KiB of memory at most."""
+    begin = time.monotonic()
+    with subprocess.Popen([JOBBOARD, "flow", "run", "--json", str(path)],
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        lines = sum(chunk.count(b"\n") for chunk in iter(lambda: run.stdout.read1(1 << 20), b""))
+        _, status, usage = os.wait4(run.pid, 0)
+        run.returncode = os.waitstatus_to_exitcode(status)
+    if run.returncode:
+        raise SystemExit(f"bench: {path.name} ended with {run.returncode}")
+    return lines, time.monotonic() - begin, usage.ru_maxrss
+
+
+def measure_runs(plan, result, spread, folder):
+    for name, (form, sizes) in RUNS.items():
+        for size in sizes:
+            path = Path(folder) / f"{name}-{size}.yaml"
+            path.write_text("".join(form(size)))
+            runs = [run_once(path) for _ in range(plan["checks"])]
+            result[f"flow_run_{name}_{size}"] = {
+                "moves": runs[0][0], "s": spread([spent for _, spent, _ in runs], 3),
+                "moves_per_s": spread([lines / spent for lines, spent, _ in runs], 0),
+                "kib": spread([kib for _, _, kib in runs], 0)}
+
+
 def measure_flows(plan, result, spread):
     with tempfile.TemporaryDirectory() as folder:
         for name, form in FORMS.items():
@@ -94,6 +142,7 @@ def measure_flows(plan, result, spread):
             result[f"flow_check_{name}"] = {
                 "bytes": path.stat().st_size, "s": spread([time for time, _ in times], 3),
                 "cpu_s": spread([cpu for _, cpu in times], 3)}
+        measure_runs(plan, result, spread, folder)
 
 
 def flow_rows(result, row):
@@ -102,3 +151,8 @@ def flow_rows(result, row):
         if name.startswith("flow_check_"):
             row(f"  {name[11:]}", one["bytes"], f"{one['s']['median']:.3f}",
                 f"{one['s']['low']:.3f}..{one['s']['high']:.3f}", f"{one['cpu_s']['median']:.3f}")
+    row("flow run, steps that do nothing", "moves", "s, median", "moves/s", "KiB")
+    for name, one in result.items():
+        if name.startswith("flow_run_"):
+            row(f"  {name[9:].replace('_', ' ')}", one["moves"], f"{one['s']['median']:.3f}",
+                f"{one['moves_per_s']['median']:.0f}", f"{one['kib']['median']:.0f}")
