@@ -208,10 +208,18 @@ static void count_failed_undo(struct restore *restore, struct unit *unit)
         restore->broke = unit;
 }
 
+/* An item that failed had undone itself before the others end. */
+static void count_reverts(struct unit *unit)
+{
+    if (unit->kind == UNIT_ITEM && unit->state == TASK_FAILURE)
+        unit->parent->reverts_ran |= unit->reverts_ran;
+}
+
 static void count_parts(struct restore *restore, struct unit *unit)
 {
     each_part(restore, unit, count_parts);
     count_failed_undo(restore, unit);
+    count_reverts(unit);
     if (unit->inner)
         count_level(restore, unit->inner);
 }

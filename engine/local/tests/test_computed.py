@@ -54,6 +54,11 @@ FAILS = {
     "a body": (X % 0 + "tasks: {a: {http: {url: 'http://h/', method: POST, body: '${ 1 / input.x }'}}}", "a: http.body: "),
 }
 
+UNDONE = ("tasks:\n  a:\n    retry: {%s, delay: 0s}\n    set: '${ retry.value }'\n    expect: result == 2\n"
+          "    revert: {set: '${ retry.value }', expect: result == null}\n"
+          "  b: {needs: a, noop: }\n  c: {needs: b, fail: no}\n")
+UNDOING = "a:R a:Rt a:R a:S b:R b:S c:R c:F c:nr b:nr [REVERTING] a:Rv a:Rd [REVERTED]"
+
 MOVES = {
     # what is being undone keeps the result it had
     "a result while it is being undone": (
@@ -86,6 +91,25 @@ MOVES = {
     "a flow that runs once": ("tasks:\n  n:\n    once: true\n    retry: {attempts: 2, delay: 0s}\n    steps:\n"
                               "      - {name: a, run: [sleep, '9'], timeout: 50ms}\n",
                               "n:R n/a:R n/a:F n/a:nr n:Rt n/a:P n:R n/a:R n/a:F n/a:nr n:F [FAILURE]"),
+    # the values are computed anew for the revert, and are fewer now
+    "values that become fewer": (X % "b" + UNDONE % "values: \"${ tasks[input.x].state == 'SUCCESS' ? [1] : [1, 2] }\"", UNDOING),
+    "values that fail later": (X % "b" + UNDONE % "values: \"${ [1, 2 / (tasks[input.x].state == 'SUCCESS' ? 0 : 1)] }\"", UNDOING),
+    "a value that fails later": (X % "b" + UNDONE % "values: [1, \"${ 2 / (tasks[input.x].state == 'SUCCESS' ? 0 : 1) }\"]", UNDOING),
+    # it is decided that d runs, and it only waits for a process
+    "a skip that comes too late": (
+        "tasks:\n  e: {run: [sleep, '0.3']}\n  b: {noop: }\n  d: {needs: [b, s], join: any, run: ['true']}\n"
+        "  c: {needs: b, noop: }\n  s: {needs: c, if: false, skip: neighbors, noop: }\n",
+        "e:R b:R b:S c:R c:S s:I e:S d:R d:S [SUCCESS]", "--processes", "1"),
+    # its first attempt is over, its second waits for a process when the flow's time is over
+    "a round that waits for its second attempt": (
+        "tasks:\n  n:\n    timeout: 200ms\n    tasks:\n"
+        "      r: {repeat: {until: true}, retry: {attempts: 2, delay: 0s}, run: ['false']}\n"
+        "  f: {noop: }\n  g: {needs: f, noop: }\n  e: {needs: g, run: [sleep, '0.6']}\n",
+        "n:R f:R f:S n/r:R n/r/0:R g:R g:S n/r/0:Rt e:R n/r/0:F n/r:F n/r/0:nr n:F e:S e:nr g:nr f:nr [FAILURE]",
+        "--processes", "1"),
+    "a body that is too deep to look into": (
+        X % ("[" * 190 + "]" * 190) + "tasks: {a: {http: {url: 'http://127.0.0.1:1/', method: POST, body: %s}}}" %
+        ("[" * 180 + "'${ " + "[" * 160 + "input.x" + "]" * 160 + " }'" + "]" * 180), "a:R a:F a:nr [FAILURE]"),
     "a result that fails": ("tasks:\n  e: {foreach: [1, 2], fail: no}\n"
                             "  h: {needs: {e: failure}, set: '${ tasks.e.result }', expect: result == null}\n",
                             "e:R e/0:R e/0:F e/1:I e:F h:R h:S [SUCCESS]"),
