@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/alloc.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/check.h"
 
@@ -26,6 +28,18 @@ void *xrealloc(void *old, size_t count, size_t bytes)
     CHECK(!__builtin_mul_overflow(count, bytes, &total));
     void *p = realloc(old, total ? total : 1);
     CHECK(p);
+    return p;
+}
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+void *xmalloc_huge(size_t *bytes)
+{
+    CHECK(*bytes < SIZE_MAX / 2);
+    *bytes = (*bytes + HUGE_PAGE_BYTES - 1) & ~(HUGE_PAGE_BYTES - 1);
+    void *p = aligned_alloc(HUGE_PAGE_BYTES, *bytes);
+    CHECK(p);
+    madvise(p, *bytes, MADV_HUGEPAGE); /* without them it is memory all the same */
     return p;
 }
 

@@ -10,6 +10,8 @@
 
 #define FIRST_BLOCK_BYTES 1024
 #define MAX_BLOCK_BYTES   (256 * 1024)
+/* An arena that holds so much takes huge pages from then on: up to 2 MiB more than it uses. */
+#define HUGE_FROM_BYTES (4 * 1024 * 1024)
 
 struct arena_block {
     struct arena_block *next;
@@ -55,9 +57,11 @@ static void add_block(struct arena *arena, size_t bytes)
         size = MAX_BLOCK_BYTES;
     if (size < bytes)
         size = bytes;
-    struct arena_block *block = xmalloc(sizeof *block + size);
+    size_t total = sizeof(struct arena_block) + size;
+    bool is_huge = arena->used_bytes + bytes >= HUGE_FROM_BYTES;
+    struct arena_block *block = is_huge ? xmalloc_huge(&total) : xmalloc(total);
     block->next = arena->blocks;
-    block->size = size;
+    block->size = total - sizeof *block;
     block->used = 0;
     arena->blocks = block;
 }

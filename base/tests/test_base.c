@@ -40,6 +40,25 @@ static void arena_keeps_what_it_gave(void **state)
     arena_done(&arena);
 }
 
+/* Beyond some size it takes memory in larger pieces; what is not a piece's size fits as well. */
+static void a_large_arena_keeps_what_it_gave(void **state)
+{
+    enum { COUNT = 9000, BYTES = 1000 };
+    struct arena arena = {0};
+    static char *pieces[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        pieces[i] = arena_alloc(&arena, BYTES);
+        memset(pieces[i], i % 251, BYTES);
+    }
+    char *odd = arena_calloc(&arena, 1, (4u << 20) - 1);
+    for (int i = 0; i < COUNT; i++)
+        assert_true(pieces[i][0] == (char)(i % 251) && pieces[i][BYTES - 1] == (char)(i % 251));
+    assert_int_equal(odd[0] | odd[(4u << 20) - 2], 0);
+    arena_reset(&arena);
+    memset(arena_alloc(&arena, BYTES), 1, BYTES);
+    arena_done(&arena);
+}
+
 static void arena_grow_keeps_elements(void **state)
 {
     struct arena arena = {0};
@@ -251,6 +270,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arena_keeps_what_it_gave),
+        cmocka_unit_test(a_large_arena_keeps_what_it_gave),
         cmocka_unit_test(arena_grow_keeps_elements),
         cmocka_unit_test(buffer_stops_at_its_limit),
         cmocka_unit_test(buffer_writes_json_strings),

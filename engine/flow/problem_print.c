@@ -126,7 +126,8 @@ void flow_problems_print(const struct flow_problems *problems, struct text sourc
         source = (struct text){source.data + 3, source.len - 3};
     if (source.len > FLOW_TEXT_MAX_BYTES)
         source.len = FLOW_TEXT_MAX_BYTES;
-    lines_init(&lines, &arena, source);
+    if (problems->count > 0)
+        lines_init(&lines, &arena, source);
     for (size_t i = 0; i < problems->count; i++)
         print_problem(&printer, &problems->list[i], &lines, file);
     if (problems->cut)
