@@ -15,6 +15,7 @@
 #include "cli/job_json.h"
 #include "cli/options.h"
 #include "cli/session.h"
+#include "cli/table.h"
 #include "cli/verbs_flow.h"
 #include "engine/flow/flow.h"
 #include "engine/local/local.h"
@@ -73,7 +74,7 @@ static const struct option_row rows[] = {
      .letter = 'q',
      .kind = OPTION_FLAG,
      .offset = AT(quiet),
-     .help = "prints nothing but the output"},
+     .help = "prints no progress: only the output, or why it failed"},
     {.name = "json",
      .kind = OPTION_FLAG,
      .offset = AT(json),
@@ -82,6 +83,8 @@ static const struct option_row rows[] = {
 
 #undef AT
 
+#define STDERR_LINES 10 /* of a program that failed, shown at the end */
+
 /* One run: what was given, and where its lines go. */
 struct run {
     const struct run_options *given;
@@ -89,6 +92,7 @@ struct run {
     int signal_fd;
     bool interrupted;
     int64_t began_us;
+    struct buffer broken; /* paths of what could not be undone, a line each */
 };
 
 /* ------------------------------------------------------------------------------------ the lines */
@@ -143,10 +147,32 @@ static void print_human_line(const struct run *run, const struct local_line *lin
     fputc('\n', stderr);
 }
 
+/* What is inside stands before what is around it, which cannot be undone only because of that. */
+static bool has_broken_inside(const struct run *run, struct text task)
+{
+    struct text rest = buffer_text(&run->broken);
+    while (rest.len) {
+        size_t len = (size_t)((const char *)memchr(rest.data, '\n', rest.len) - rest.data);
+        if (len > task.len && rest.data[task.len] == '/' && !memcmp(rest.data, task.data, task.len))
+            return true;
+        rest = (struct text){rest.data + len + 1, rest.len - len - 1};
+    }
+    return false;
+}
+
+static void note_broken(struct run *run, const struct local_line *line)
+{
+    if (strcmp(line->state, "REVERT_FAILURE") || has_broken_inside(run, line->task))
+        return;
+    buffer_add_text(&run->broken, line->task);
+    buffer_add_char(&run->broken, '\n');
+}
+
 static void print_lines(struct run *run)
 {
     struct local_line line;
     while (local_next(run->local, &line)) {
+        note_broken(run, &line);
         if (run->given->json && line.progress < 0)
             print_json_line(&line);
         else if (!run->given->json && !run->given->quiet)
@@ -196,18 +222,62 @@ static int signals_open(void)
     return signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-static void print_failure(struct text failure)
+static struct text string_member(const struct json *json, const char *name)
+{
+    const struct json *member = json_member(json, text_of(name));
+    return member && member->kind == JSON_STRING ? member->string : TEXT_NONE;
+}
+
+/* The last lines of what the program wrote. */
+static void print_stderr(const struct json *json)
+{
+    struct text said = string_member(json, "stderr");
+    while (said.len && said.data[said.len - 1] == '\n')
+        said.len--;
+    if (!said.len)
+        return;
+    size_t from = said.len;
+    for (int lines = 0; from > 0; from--)
+        if (said.data[from - 1] == '\n' && ++lines == STDERR_LINES)
+            break;
+    said = (struct text){said.data + from, said.len - from};
+    struct buffer text = {0};
+    while (said.len) {
+        const char *end = memchr(said.data, '\n', said.len);
+        size_t len = end ? (size_t)(end - said.data) : said.len;
+        buffer_add_string(&text, "  | ");
+        text_add_safe(&text, (struct text){said.data, len});
+        buffer_add_char(&text, '\n');
+        len += end != NULL;
+        said = (struct text){said.data + len, said.len - len};
+    }
+    fwrite(text.data, 1, text.len, stderr);
+    buffer_done(&text);
+}
+
+static void print_failure(struct text failure, struct text task, const char *what)
 {
     struct arena arena = {0};
     struct json *json = NULL;
     if (failure.data && json_parse(&arena, failure, &json, NULL) == 0) {
-        const struct json *message = json_member(json, TEXT("message"));
-        const struct json *task = json_member(json, TEXT("task"));
-        struct text where = task && task->kind == JSON_STRING ? task->string : TEXT("the job");
-        struct text what = message && message->kind == JSON_STRING ? message->string : failure;
-        session_say("flow run", "%.*s: %.*s", TEXT_ARG(where), TEXT_ARG(what));
+        if (!task.data)
+            task = string_member(json, "task");
+        session_say("flow run", "%.*s%s: %.*s", TEXT_ARG(task.len ? task : TEXT("the job")), what,
+                    TEXT_ARG(string_member(json, "message")));
+        print_stderr(json);
     }
     arena_done(&arena);
+}
+
+static void print_broken(const struct run *run)
+{
+    struct text rest = buffer_text(&run->broken);
+    while (rest.len) {
+        size_t len = (size_t)((const char *)memchr(rest.data, '\n', rest.len) - rest.data);
+        struct text path = {rest.data, len};
+        print_failure(local_task(run->local, path)->failure, path, " could not be undone");
+        rest = (struct text){rest.data + len + 1, rest.len - len - 1};
+    }
 }
 
 static int conclude(const struct run *run)
@@ -221,8 +291,8 @@ static int conclude(const struct run *run)
             printf("%.*s\n", TEXT_ARG(output));
         return EXIT_CODE_DONE;
     }
-    if (!run->given->quiet)
-        print_failure(local_failure(run->local));
+    print_failure(local_failure(run->local), TEXT_NONE, "");
+    print_broken(run);
     return EXIT_CODE_NO;
 }
 
@@ -246,6 +316,7 @@ static int run_flow(const struct run_options *given, const struct flow *flow, st
         return cli_fail("flow run", &error);
     pump(&run);
     int code = conclude(&run);
+    buffer_done(&run.broken);
     local_free(run.local);
     close(run.signal_fd);
     return code;

@@ -137,6 +137,14 @@ static int read_quoted_name(struct lexer *l, struct token *token)
     return 0;
 }
 
+/* U+2018 … U+201F, in UTF-8. */
+static bool begins_typographic_quote(const struct lexer *l, size_t at)
+{
+    struct text rest = {l->source.data + at, l->source.len - at};
+    return rest.len >= 3 && memcmp(rest.data, "\xe2\x80", 2) == 0 &&
+           ((unsigned char)rest.data[2] & 0xf8) == 0x98;
+}
+
 static int read_punctuation(struct lexer *l, struct token *token)
 {
     static const char *const two[] = {"&&", "||", "==", "!=", "<=", ">="};
@@ -149,6 +157,8 @@ static int read_punctuation(struct lexer *l, struct token *token)
     }
     if (token->text.len == 2 && c == '=' && peek(l, 2) == '=')
         return fail(l, l->at, "unknown operator ===; write ==");
+    if (c == '?' && peek(l, 1) == '?')
+        return fail(l, l->at, "unknown operator ??; write a.?b.orValue(c)");
     l->at += token->text.len;
     if (token->text.len == 2 || (c && strchr("?:.,()[]{}+-*/%!<>", c)))
         return 0;
@@ -158,6 +168,8 @@ static int read_punctuation(struct lexer *l, struct token *token)
         return fail(l, token->offset, "unknown operator &; write && for and");
     if (c == '|')
         return fail(l, token->offset, "unknown operator |; write || for or");
+    if (begins_typographic_quote(l, token->offset))
+        return fail(l, token->offset, "only ' and \" are quotes");
     if (c == '$')
         return fail(l, token->offset, "$ has no meaning inside an expression");
     return fail(l, token->offset, "unexpected character");

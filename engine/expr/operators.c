@@ -246,8 +246,11 @@ static int order(struct eval *eval, const struct value *a, const struct value *b
         if (!*ret_order && a->kind == VALUE_TIMESTAMP)
             *ret_order = (a->nanos > b->nanos) - (a->nanos < b->nanos);
     } else {
-        return eval_fail(eval, "%s and %s have no order", value_kind_name(a->kind),
-                         value_kind_name(b->kind));
+        bool is_text_and_number = (a->kind == VALUE_STRING && value_is_number(b)) ||
+                                  (value_is_number(a) && b->kind == VALUE_STRING);
+        return eval_fail(eval, "%s and %s have no order%s", value_kind_name(a->kind),
+                         value_kind_name(b->kind),
+                         is_text_and_number ? "; int() or double() makes a number of text" : "");
     }
     return 0;
 }

@@ -36,7 +36,13 @@ struct habit {
 #define SAY_UNTIL   "rounds end when a condition is true: `until: COND`"
 #define SAY_METHOD  "it is called `method` here"
 #define SAY_BODY    "it is called `body` here; a list or an object is sent as JSON"
-#define SAY_RESULT  "a task's result is `tasks.NAME.result` in those that need it"
+#define SAY_CHOICE                                                                                 \
+    "a choice is a task with an `if` for each branch, the else with the contrary one; what goes "  \
+    "on behind needs them all"
+#define SAY_BESIDE                                                                                 \
+    "tasks side by side are `tasks: {NAME: TASK}`; in `steps`, `needs: []` waits for nothing"
+#define SAY_AGAIN  "write `if: COND` over `failure`: true means try again"
+#define SAY_RESULT "a task's result is `tasks.NAME.result` in those that need it"
 
 static const struct habit habits[] = {
     {"on_success", IN_ANY_TASK, SAY_NEEDS},
@@ -63,10 +69,22 @@ static const struct habit habits[] = {
     {"exec", IN_ANY_TASK, SAY_SH},
     {"args", IN_ANY_TASK, SAY_SH},
     {"action", IN_ANY_TASK, SAY_SH},
-    {"uses", IN_ANY_TASK, SAY_LEAVE},
+    {"uses", IN_ANY_TASK, SAY_SH},
     {"image", IN_ANY_TASK, SAY_LEAVE},
     {"container", IN_ANY_TASK, SAY_LEAVE},
+    {"switch", IN_ANY_TASK, SAY_CHOICE},
+    {"case", IN_ANY_TASK, SAY_CHOICE},
+    {"cases", IN_ANY_TASK, SAY_CHOICE},
+    {"choose", IN_ANY_TASK, SAY_CHOICE},
+    {"choices", IN_ANY_TASK, SAY_CHOICE},
+    {"else", IN_ANY_TASK, SAY_CHOICE},
+    {"otherwise", IN_ANY_TASK, SAY_CHOICE},
+    {"parallel", IN_ANY_TASK, SAY_BESIDE},
     {"jobs", IN_FILE, SAY_TASKS},
+    {"templates", IN_FILE, SAY_TASKS},
+    {"dag", IN_FILE, SAY_TASKS},
+    {"spec", IN_FILE, SAY_TASKS},
+    {"states", IN_FILE, SAY_TASKS},
     {"stages", IN_FILE, SAY_TASKS},
     {"nodes", IN_FILE, SAY_TASKS},
     {"pipeline", IN_FILE, SAY_TASKS},
@@ -119,6 +137,8 @@ static const struct habit habits[] = {
     {"version", IN_FILE, SAY_LEAVE},
     {"apiversion", IN_FILE, SAY_LEAVE},
     {"kind", IN_FILE, SAY_LEAVE},
+    {"entrypoint", IN_FILE, SAY_LEAVE},
+    {"metadata", IN_FILE, SAY_FLOW},
     {"tags", IN_FILE, "tags that an engine must have are `runs_on: [TAG]`"},
     {"runs_on", IN_ANY_TASK, "`runs_on` is the whole job's: it stands at the top of the file"},
     {"runs_on", IN_FILE, "it is written `runs_on`"},
@@ -193,8 +213,11 @@ static const struct habit habits[] = {
     {"delay_ms", IN_RETRY, SAY_DELAY},
     {"multiplier", IN_RETRY, "it is called `backoff` here"},
     {"factor", IN_RETRY, "it is called `backoff` here"},
-    {"break_on", IN_RETRY, "write `if: COND` over `failure`: true means try again"},
-    {"continue_on", IN_RETRY, "write `if: COND` over `failure`: true means try again"},
+    {"break_on", IN_RETRY, SAY_AGAIN},
+    {"continue_on", IN_RETRY, SAY_AGAIN},
+    {"on", IN_RETRY, SAY_AGAIN},
+    {"when", IN_RETRY, SAY_AGAIN},
+    {"retry_on", IN_RETRY, SAY_AGAIN},
     {"required", IN_INPUT, "an input without `default` is required"},
     {"optional", IN_INPUT, "an input with a `default` may be left out"},
     {"options", IN_INPUT, "allowed values are `enum: [VALUE]`"},
@@ -230,5 +253,6 @@ const char *habit_hint(struct text word, unsigned home)
 bool habit_is_verb(struct text word)
 {
     const char *hint = habit_hint(word, IN_ANY_TASK);
-    return hint && (!strcmp(hint, SAY_SH) || !strcmp(hint, SAY_SET));
+    return hint && (!strcmp(hint, SAY_SH) || !strcmp(hint, SAY_SET) || !strcmp(hint, SAY_CHOICE) ||
+                    !strcmp(hint, SAY_BESIDE));
 }

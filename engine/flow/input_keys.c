@@ -96,9 +96,14 @@ static void check_declaration(struct compiler *c, const struct flow_input *input
                               const struct node *node)
 {
     struct error error = {0};
-    if (input->default_json.data && input_check(input, input->default_json, &error))
-        report_error(&c->report, node_member(node, "default")->span, "the default of `%.*s` %s",
-                     TEXT_ARG(input->name), error.text);
+    if (input->default_json.data && input_check(input, input->default_json, &error)) {
+        const struct node *fallback = node_member(node, "default");
+        struct flow_problem *problem =
+            report_error(&c->report, fallback->span, "the default of `%.*s` %s",
+                         TEXT_ARG(input->name), error.text);
+        if (input->type == FLOW_BOOLEAN)
+            value_hint_plain(c, problem, fallback);
+    }
     const struct flow_input only_type = {.type = input->type};
     const struct node *value = node_member(node, "enum");
     if (!value || value->count != input->enum_count)

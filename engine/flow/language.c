@@ -101,6 +101,10 @@ static void report_unknown(struct compiler *c, const struct node *value, enum ke
         report_hint(&c->report, problem, "%s", habit);
     else if (home == IN_TASK && elsewhere && elsewhere->homes == IN_STEP)
         report_hint(&c->report, problem, "a task in `tasks` is called as its key says");
+    else if (elsewhere && home & (IN_FOREACH | IN_REPEAT | IN_RETRY | IN_HTTP) &&
+             elsewhere->homes & IN_ANY_TASK)
+        report_hint(&c->report, problem, "`%s` stands beside %s", elsewhere->name,
+                    home_name(home) + strlen("in "));
     else if (elsewhere)
         report_hint(&c->report, problem, "`%s` stands %s", elsewhere->name,
                     home_name(elsewhere->homes));
@@ -186,8 +190,12 @@ static bool goes_with(struct compiler *c, const struct key_rule *rule, enum key_
 {
     if (!rule->verbs || !verb->rule || rule->verbs & VERB_BIT(verb->rule->verb))
         return true;
-    report_error(&c->report, key->span, "`%s` goes with %s, not with `%s`", rule->name,
-                 list_verbs(c, rule->verbs, home, " and "), verb->rule->name);
+    struct flow_problem *problem =
+        report_error(&c->report, key->span, "`%s` goes with %s, not with `%s`", rule->name,
+                     list_verbs(c, rule->verbs, home, " and "), verb->rule->name);
+    if (!strcmp(rule->name, "output"))
+        report_hint(&c->report, problem,
+                    "what the verb gives is `tasks.NAME.result` in those that need it");
     return false;
 }
 

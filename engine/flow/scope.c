@@ -176,14 +176,28 @@ static bool has_retry_values(const struct draft *draft, unsigned bit)
     return has_values(draft);
 }
 
+static bool some_task_retries(const struct compiler *c)
+{
+    for (const struct level *level = c->levels; level; level = level->next)
+        for (uint32_t i = 0; i < level->result->task_count; i++)
+            if (level->drafts[i].task->retry.present)
+                return true;
+    return false;
+}
+
 static void check_retry(struct compiler *c, const struct use *use)
 {
     struct flow_problem *problem;
     bool is_own = use->roots & ROOT_RETRY && use->draft->task->retry.present;
     if (!is_own && !is_around(use->draft, has, ROOT_RETRY)) {
         problem = report_error(&c->report, scope_span(c, use, 0),
-                               "`retry` means nothing here: the task has no `retry`");
-        report_hint(&c->report, problem, "`retry: {attempts: N}` gives it one");
+                               "`retry` means nothing here: the %s has no `retry`",
+                               use->draft == c->job ? "job" : "task");
+        report_hint(&c->report, problem, "%s",
+                    some_task_retries(c)
+                        ? "the retry of another task is over: put that one into `steps`, with the "
+                          "`retry` beside them and an `output` that gives the value"
+                        : "`retry: {attempts: N}` gives it one");
         return;
     }
     if (use->count >= 2 && text_equal(use->names[1], TEXT("value")) &&
@@ -240,11 +254,16 @@ static void report_unknown_root(struct compiler *c, const struct use *use)
     struct flow_problem *problem =
         report_error(&c->report, span, "unknown name `%.*s`", TEXT_ARG(name));
     const char *nearest = nearest_word(name, words, ITEM_COUNT(roots));
+    bool is_task = text_equal(name, TEXT("steps")) || text_equal(name, TEXT("needs"));
     if (names_find(&c->inputs, name))
         report_hint(&c->report, problem, "the input is `input.%.*s`", TEXT_ARG(name));
     else if (c->job->nested && names_find(&c->job->nested->names, name))
         report_hint(&c->report, problem, "the task's result is `tasks.%.*s.result`",
                     TEXT_ARG(name));
+    else if (is_task)
+        report_hint(&c->report, problem, "a task's result is `tasks.NAME.result`");
+    else if (text_equal(name, TEXT("None")) || text_equal(name, TEXT("nil")))
+        report_hint(&c->report, problem, "nothing is written `null`");
     else if (nearest)
         report_hint(&c->report, problem, "did you mean `%s`?", nearest);
     else if (is_boolean_habit(name))

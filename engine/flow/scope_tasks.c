@@ -120,6 +120,39 @@ static void warn_of_null(struct compiler *c, const struct use *use, const struct
                    TEXT_ARG(found->task->name), why);
 }
 
+/* Whether the task whose expression it is only runs when the other one did not fail. */
+static bool runs_after_success(const struct draft *draft, const struct draft *other)
+{
+    const struct flow_task *task = draft->task;
+    if (draft->level != other->level || task->join != JOIN_ALL ||
+        other->task->on_failure == FAIL_CONTINUE)
+        return false;
+    for (size_t i = 0; i < task->need_count; i++)
+        if (task->needs[i].task == other->number && task->needs[i].kind == NEED_SUCCESS)
+            return true;
+    return false;
+}
+
+static void warn_of_no_failure(struct compiler *c, const struct use *use, const struct draft *found)
+{
+    struct text text = use->scalar->text;
+    bool is_failure = use->count >= 3 && text_equal(use->names[2], TEXT("failure"));
+    bool is_state = use->count >= 3 && text_equal(use->names[2], TEXT("state")) &&
+                    memmem(text.data, text.len, "FAILURE", strlen("FAILURE"));
+    if (!(is_failure || is_state) || !runs_after_success(use->draft, found))
+        return;
+    struct text name = found->task->name;
+    struct flow_problem *problem = report_warning(
+        &c->report, scope_span(c, use, 2), "`tasks.%.*s.%s here: `%.*s` needs its success",
+        TEXT_ARG(name), is_state ? "state` is never FAILURE" : "failure` is always null",
+        TEXT_ARG(use->draft->task->name));
+    report_hint(
+        &c->report, problem,
+        "`needs: {%.*s: failure}` runs when it failed; `on_failure: continue` in `%.*s` lets "
+        "both cases through",
+        TEXT_ARG(name), TEXT_ARG(name));
+}
+
 /* The job itself waits for nothing, and `defaults` hold for every task. */
 static bool sees_no_tasks(struct compiler *c, const struct use *use)
 {
@@ -147,8 +180,10 @@ void scope_check_tasks(struct compiler *c, const struct use *use)
     }
     if (!sight.is_seen)
         report_not_awaited(c, use, &sight);
-    else
+    else {
         warn_of_null(c, use, sight.found);
+        warn_of_no_failure(c, use, sight.found);
+    }
     scope_check_field(c, use, 2, "tasks.NAME", task_fields,
                       sizeof task_fields / sizeof task_fields[0]);
 }

@@ -162,6 +162,13 @@ bool value_number(struct compiler *c, const struct node *node, const char *key, 
     return false;
 }
 
+void value_hint_plain(struct compiler *c, struct flow_problem *problem, const struct node *node)
+{
+    if (node->kind == NODE_STRING && node->style == NODE_PLAIN)
+        report_hint(&c->report, problem, "`%.*s` is text here, as every plain word is",
+                    TEXT_ARG(node->text));
+}
+
 bool value_boolean(struct compiler *c, const struct node *node, const char *key, bool *ret_value)
 {
     if (node->kind == NODE_BOOLEAN) {
@@ -170,9 +177,7 @@ bool value_boolean(struct compiler *c, const struct node *node, const char *key,
     }
     struct flow_problem *problem = report_error(
         &c->report, node->span, "`%s` must be true or false, not %s", key, node_kind_name(node));
-    if (node->kind == NODE_STRING && node->style == NODE_PLAIN)
-        report_hint(&c->report, problem, "`%.*s` is text here, as every plain word is",
-                    TEXT_ARG(node->text));
+    value_hint_plain(c, problem, node);
     return false;
 }
 

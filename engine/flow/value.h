@@ -56,6 +56,8 @@ bool value_integer(struct compiler *c, const struct node *node, const char *key,
 /* A number from `min` to `max`. */
 bool value_number(struct compiler *c, const struct node *node, const char *key, double min,
                   double max, double *ret_value);
+/* Says of a word without quotes that it is text: `yes` for true. */
+void value_hint_plain(struct compiler *c, struct flow_problem *problem, const struct node *node);
 bool value_boolean(struct compiler *c, const struct node *node, const char *key, bool *ret_value);
 /* One of `words`; sets its number. */
 bool value_choice(struct compiler *c, const struct node *node, const char *key,

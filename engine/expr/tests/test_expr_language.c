@@ -159,7 +159,10 @@ static void strings(void **state)
         {"base64.decode('!!')", "!not base64"},
         {"base64.encode('a')", "!bytes() makes them"},
         {"'a' < 'b' && b'a' < b'b' && false < true", "true"},
-        {"'a' < 1", "!string and int have no order"},
+        {"'a' < 1", "!string and int have no order; int() or double() makes a number of text"},
+        {"1.5 < 'a'", "!double and string have no order; int() or double() makes a number of text"},
+        {"'a' < true", "!string and bool have no order"},
+        {"1 < true", "!int and bool have no order"},
     };
     RUN(rows);
 }

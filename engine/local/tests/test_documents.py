@@ -67,6 +67,11 @@ DOCUMENTED = {
     "outward": ("REVERTED", None),
     "fan-out": ("SUCCESS", {"ping": ["0: a", "1: b", "2: c", "3: d"],
                             "sizes": {"small": "small is 1", "large": "large is 100"}}),
+    "each-with-its-reason": ("SUCCESS", [
+        {"host": "a", "state": "SUCCESS", "why": ""},
+        {"host": "b", "state": "FAILURE", "why": "exited with code 1"},
+        {"host": "c", "state": "SUCCESS", "why": ""}]),
+    "which-value": ("SUCCESS", {"said": "started in paris", "centre": "paris", "failed": ["berlin"]}),
     "quorum": ("SUCCESS", 3),
     "loop": ("SUCCESS", {"healthy": True, "sum": 16}),
     "another-order": ("SUCCESS", [1, 2, 3]),
