@@ -231,7 +231,7 @@ static int64_t waited_ms(const struct unit *unit)
 static bool read_times(struct reading *reading, int64_t *ret_limit_ms, int64_t *ret_timeout_ms)
 {
     const struct unit *unit = reading->unit;
-    bool runs = unit->inner && unit->state == TASK_RUNNING && !unit->inner->failing;
+    bool runs = unit->inner && unit->state == TASK_RUNNING && !unit->inner->ended;
     *ret_limit_ms = *ret_timeout_ms = 0;
     if ((is_whole(unit) || unit->kind == UNIT_JOB) &&
         !reading_amount(reading, "deadline", &unit->plan->deadline_ms, true, 0, ret_limit_ms))
@@ -403,6 +403,7 @@ void attempt_failed(struct core *core, struct unit *unit, struct text failure,
     unit->failure = failure;
     retry_remember(core, unit, failure);
     unit->pause = ++job->pauses;
+    unit->resumes = false; /* this pause has not begun before */
     unit_move(core, unit, TASK_RETRYING, class);
     deadlines_set(&core->deadlines, &unit->due,
                   core->now_ms + retry_delay_ms(core, unit, &unit->plan->retry, unit->attempt));

@@ -210,7 +210,9 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
 
 void unit_halt(struct core *core, struct unit *unit, enum stop_reason stop)
 {
-    unit->halted = stop;
+    if (unit->halted !=
+        STOP_DEADLINE) /* there is no time for another attempt, whatever comes then */
+        unit->halted = stop;
     unit->expired |= stop == STOP_DEADLINE;
     unit_note(core, unit);
     if (stop == STOP_DEADLINE) {
@@ -281,6 +283,10 @@ bool unit_is_doomed(const struct unit *unit)
         task = task->parent;
     if (task->expired)
         return true;
+    for (const struct unit *outer = unit_outer(unit); outer; outer = unit_outer(outer)) {
+        if (outer->halted != STOP_NONE)
+            return true; /* the time of the flow around it is over */
+    }
     if (task->level && task->level->failing && !task->escape)
         return true;
     /* How the job ended is nothing to what runs at its end. */

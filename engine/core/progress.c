@@ -263,7 +263,8 @@ static void time_out_flow(struct core *core, struct unit *unit)
         .attempt = unit->attempt,
         .exit = -1,
     };
-    level_fail_itself(core, unit->inner, failure_json(&unit->job->arena, &failure));
+    if (unit->own == 0) /* else it was cancelled, or its deadline has passed: that it stays */
+        level_fail_itself(core, unit->inner, failure_json(&unit->job->arena, &failure));
     unit_halt(core, unit, STOP_CANCEL);
     level_settle(core, unit->inner);
 }

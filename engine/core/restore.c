@@ -65,7 +65,7 @@ static void restore_items(struct restore *restore, struct unit *unit)
 {
     struct text failure;
     if (!each_read(restore->core, unit, &failure))
-        return; /* as it was before: each_fill finds nothing to do, and the task fails */
+        return;
     struct each *each = unit->each;
     struct unit *first = NULL;
     for (uint32_t i = 0; i < each->count; i++) {
@@ -105,11 +105,28 @@ static void restore_rounds(struct restore *restore, struct unit *unit)
     }
 }
 
+/* What a task needs comes before it: which items it has may be computed from that. */
 static void restore_level(struct restore *restore, struct unit *owner)
 {
     struct level *level = level_new(owner, owner->plan->nested);
-    for (uint32_t i = 0; i < level->plan->task_count; i++)
-        restore_unit(restore, &level->units[i]);
+    struct arena *scratch = &restore->core->scratch;
+    uint32_t count = level->plan->task_count, tail = 0;
+    struct unit **order = arena_calloc(scratch, count, sizeof *order);
+    size_t *waiting = arena_calloc(scratch, count, sizeof *waiting);
+    for (uint32_t i = 0; i < count; i++) {
+        waiting[i] = level->units[i].plan->need_count;
+        if (waiting[i] == 0)
+            order[tail++] = &level->units[i];
+    }
+    for (uint32_t i = 0; i < tail; i++) {
+        const struct flow_task *plan = order[i]->plan;
+        restore_unit(restore, order[i]);
+        for (size_t j = 0; j < plan->dependent_count; j++) {
+            if (--waiting[plan->dependents[j]] == 0)
+                order[tail++] = &level->units[plan->dependents[j]];
+        }
+    }
+    CHECK(tail == count); /* a flow has no cycles */
 }
 
 static void restore_unit(struct restore *restore, struct unit *unit)
@@ -327,6 +344,8 @@ void restore_tree(struct core *core, struct job *job, struct task_row *rows, siz
     if (unit_has_ended(root)) {
         job->output = root->result;
         job->failure = root->failure;
+        job->flow_ended = true; /* what `finally` computes sees how the job ended */
+        job->final_state = job_state_after(root);
         if (last) {
             job->last = unit_new(job, UNIT_FINALLY, last, NULL, 0);
             restore_unit(&restore, job->last);

@@ -93,6 +93,7 @@ static void after_round(struct core *core, struct unit *unit)
 void rounds_round_ended(struct core *core, struct unit *round)
 {
     struct unit *unit = round->parent;
+    unit->resumes = false;
     if (round->state == TASK_FAILURE) {
         unit->reverts_ran |= round->reverts_ran;
         unit->cancelled = round->cancelled;

@@ -214,14 +214,14 @@ static void test_needs_of_steps(void **state)
 
 static void test_what_a_task_sees(void **state)
 {
-    flow_free(good(
-        "flow: x\n"
-        "input: {n: integer}\n"
-        "tasks:\n"
-        "  c: {needs: b, set: \"${ tasks.a.result + tasks['b'].result.x }\"}\n"
-        "  b: {needs: a, if: tasks.a.state == 'SUCCESS' && has(tasks.a.failure), set: {x: 1}}\n"
-        "  a: {set: \"${ [1, 2].map(item, item + input.n) } ${ job.id }\"}\n"
-        "output: ${ tasks.b.failure.class }\n"));
+    flow_free(
+        good("flow: x\n"
+             "input: {n: integer}\n"
+             "tasks:\n"
+             "  c: {needs: b, set: \"${ tasks.a.result + tasks['b'].result.x }\"}\n"
+             "  b: {needs: a, if: tasks.a.state == 'SUCCESS' && has(tasks.a.result), set: {x: 1}}\n"
+             "  a: {set: \"${ [1, 2].map(item, item + input.n) } ${ job.id }\"}\n"
+             "output: ${ tasks.b.failure.class }\n"));
     bad("flow: x\ntasks: {a: {set: '${ tasks.b.result }'}, b: {noop: }}",
         "`a` does not wait for `b`");
     bad("flow: x\ntasks: {a: {set: 'x ${ 1 } y ${ tasks[\"b\"].result }'}, b: {noop: }}",
