@@ -250,6 +250,12 @@ class Cluster:
         self.pids = {name: row["pid"] for name, row in self.services().items()
                      if row["kind"] == "engine" and row["pid"]}
 
+    def pid(self, name):
+        """Of an engine, which may still have been starting when somebody looked last."""
+        if name not in self.pids:
+            self.refresh()
+        return self.pids[name]
+
     def name_of(self, pid):
         """The engine that has this pid."""
         def known():
@@ -260,12 +266,12 @@ class Cluster:
 
     def kill(self, name):
         """SIGKILL -> the moment, as CLOCK_BOOTTIME in ns."""
-        at = boot_ns()
-        os.kill(self.pids[name], signal.SIGKILL)
+        pid, at = self.pid(name), boot_ns()
+        os.kill(pid, signal.SIGKILL)
         return at
 
     def freeze(self, name):
-        os.kill(self.pids[name], signal.SIGSTOP)
+        os.kill(self.pid(name), signal.SIGSTOP)
         until(lambda: proc_state(self.pids[name]) == "T", f"{name} to stand still", 5)
         return boot_ns()
 
