@@ -23,7 +23,6 @@ static void forget_skip(struct core *core, struct skip *skip)
 {
     HASH_DEL(core->skips, skip);
     DL_DELETE(core->skip_list, skip);
-    core->skip_count--;
     free(skip);
 }
 
@@ -33,7 +32,7 @@ static void add_skip(struct core *core, const struct card *card, int64_t pause_m
     struct skip *skip = NULL;
     HASH_FIND(hh, core->skips, &card->job, sizeof card->job, skip);
     CHECK(!skip);
-    if (core->skip_count >= SKIPS_MAX)
+    if (HASH_COUNT(core->skips) >= SKIPS_MAX)
         forget_skip(core, core->skip_list);
     skip = xcalloc(1, sizeof *skip);
     skip->job = card->job;
@@ -42,7 +41,6 @@ static void add_skip(struct core *core, const struct card *card, int64_t pause_m
     skip->has_left = has_left;
     HASH_ADD(hh, core->skips, job, sizeof skip->job, skip);
     DL_APPEND(core->skip_list, skip);
-    core->skip_count++;
 }
 
 void claim_skip(struct core *core, const struct card *card, int64_t pause_ms)

@@ -141,7 +141,7 @@ struct change_set {
     size_t owner_capacity;
     struct history_line *lines;
     size_t line_count, line_capacity;
-    struct unit **starts; /* outbox: steps to start once this is durable */
+    struct unit **starts; /* outbox: steps to start once this is durable; NULL: it is no more */
     size_t start_count, start_capacity;
     enum job_state state; /* of the job, as this save leaves it */
     bool ends_claim;
@@ -211,7 +211,7 @@ struct job {
     bool wants_save;   /* stands in core.to_save */
     struct change_set sets[2];
     struct change_set *open, *sent;
-    struct unit **outbox; /* durable starts held back by doubt */
+    struct unit **outbox; /* durable starts held back by doubt; NULL: it is no more */
     size_t outbox_count, outbox_capacity;
 
     struct job *prev, *next;  /* core.jobs, in the order they came */
@@ -283,7 +283,6 @@ struct core {
     struct unit *queue;  /* units that wait for a process slot */
     int processes;       /* slots in use */
     struct skip *skips, *skip_list;
-    size_t skip_count;
     struct flow_entry *flows, *flow_list;
     size_t flow_count;
 
@@ -395,7 +394,7 @@ void save_line(struct job *job, const struct unit *unit, int state, struct text 
 void save_start(struct job *job, struct unit *unit);
 /* Empties a set; what waited in it is forgotten. */
 void save_forget(struct change_set *set);
-/* The unit is no more: sets must not point at it. Its rows stay; it has no step. */
+/* The unit is no more: sets and outbox must not point at it. Its rows stay. */
 void save_forget_unit(struct job *job, struct unit *unit);
 void save_sets_done(struct job *job);
 

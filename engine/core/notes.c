@@ -134,7 +134,7 @@ void notes_read(struct unit *unit, struct text notes)
                 unit->how = hows[i].how;
         }
         const struct json *earlier = json_member(json, TEXT("earlier"));
-        if (earlier && earlier->kind == JSON_ARRAY)
+        if (earlier && earlier->kind == JSON_ARRAY && earlier->count > 0)
             unit->earlier = arena_text(&unit->job->arena, earlier->raw);
         const struct json *cause = json_member(json, TEXT("cause"));
         if (cause && cause->kind == JSON_OBJECT)

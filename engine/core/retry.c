@@ -48,7 +48,7 @@ bool retry_has_value(struct reading *reading, int32_t attempt)
         return true;
     if (!retry->values && !count_values(reading, retry, &count))
         return false;
-    if (attempt > count) {
+    if (attempt < 1 || attempt > count) {
         reading->where = "retry.values";
         snprintf(reading->error.text, sizeof reading->error.text, "there are only %lld",
                  (long long)count);

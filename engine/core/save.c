@@ -79,16 +79,24 @@ void save_start(struct job *job, struct unit *unit)
     set->starts[set->start_count++] = unit;
 }
 
+static void forget_in(struct unit **list, size_t count, const struct unit *unit)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (list[i] == unit)
+            list[i] = NULL;
+    }
+}
+
 void save_forget_unit(struct job *job, struct unit *unit)
 {
     if (unit->change >= 0) {
         job->open->owners[unit->change] = NULL;
         job->open->has_orphans = true;
     }
-    for (size_t i = 0; i < job->sent->task_count; i++) {
-        if (job->sent->owners[i] == unit)
-            job->sent->owners[i] = NULL;
-    }
+    forget_in(job->open->starts, job->open->start_count, unit);
+    forget_in(job->sent->owners, job->sent->task_count, unit);
+    forget_in(job->sent->starts, job->sent->start_count, unit);
+    forget_in(job->outbox, job->outbox_count, unit);
 }
 
 void save_forget(struct change_set *set)
@@ -230,8 +238,8 @@ void save_release_outbox(struct core *core, struct job *job)
         return;
     for (size_t i = 0; i < job->outbox_count; i++) {
         struct unit *unit = job->outbox[i];
-        if (!unit->step)
-            continue; /* the job was given up meanwhile */
+        if (!unit || !unit->step || unit->step_sent)
+            continue; /* it was told to stop meanwhile, and may be no more, or be another attempt */
         if (unit->stop == STOP_HANDOVER)
             progress_forget_step(core, unit);
         else

@@ -264,6 +264,39 @@ static void an_attempt_without_a_value(void **state)
     expect_end(&hand, JOB_FAILURE);
 }
 
+/* An empty list of earlier attempts is none. */
+static void no_earlier_attempt(void **state)
+{
+    static const struct task_row rows[] = {
+        {.path = TEXT("a"),
+         .state = TASK_RUNNING,
+         .attempt = 1,
+         .internal = TEXT("{\"earlier\":[]}")},
+    };
+    struct hand hand;
+    take_over(&hand,
+              "{flow: f, tasks: {a: {retry: {attempts: 2, delay: 0s}, "
+              "set: '${ retry.earlier.size() }', expect: result == 1}}}",
+              JOB_RUNNING, rows, COUNT(rows));
+    hand_saved(&hand, SAVE_OK);
+    hand_live(&hand, 10);
+    expect_end(&hand, JOB_SUCCESS);
+}
+
+/* Nobody counted the attempt that runs: it has no value, and no time. */
+static void an_attempt_that_never_was(void **state)
+{
+    static const struct task_row rows[] = {
+        {.path = TEXT("n"), .state = TASK_RUNNING, .attempt = 0},
+    };
+    struct hand hand;
+    take_over(&hand,
+              "{flow: f, tasks: {n: {retry: {values: [1, 2]}, steps: [{name: a, run: [x]}]}}}",
+              JOB_RUNNING, rows, COUNT(rows));
+    expect_step(&hand, "n/a", 1);
+    expect_end(&hand, JOB_SUCCESS);
+}
+
 /* The job waits for its next attempt although one of its tasks said stop. */
 static void a_retry_of_what_was_stopped(void **state)
 {
@@ -397,6 +430,8 @@ int main(void)
         cmocka_unit_test(a_deadline_that_is_none_any_more),
         cmocka_unit_test(a_job_whose_deadline_cannot_be_read_again),
         cmocka_unit_test(an_attempt_without_a_value),
+        cmocka_unit_test(an_attempt_that_never_was),
+        cmocka_unit_test(no_earlier_attempt),
         cmocka_unit_test(a_retry_of_what_was_stopped),
         cmocka_unit_test(wishes_that_make_no_sense),
         cmocka_unit_test(a_rerun_without_rows),
