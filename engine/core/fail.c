@@ -210,8 +210,8 @@ void unit_cancel(struct core *core, struct unit *unit, const char *why, enum sto
 
 void unit_halt(struct core *core, struct unit *unit, enum stop_reason stop)
 {
-    if (unit->halted !=
-        STOP_DEADLINE) /* there is no time for another attempt, whatever comes then */
+    /* After a deadline there is no time for another attempt, whatever else stops it. */
+    if (unit->halted != STOP_DEADLINE)
         unit->halted = stop;
     unit->expired |= stop == STOP_DEADLINE;
     unit_note(core, unit);
@@ -258,10 +258,11 @@ enum job_state job_state_after(const struct unit *root)
     const struct job *job = root->job;
     if (root->state == TASK_SUCCESS)
         return JOB_SUCCESS;
-    /* What was stopped stays as it is, also when a flow in it had undone itself before. */
     bool reverted = root->reverts_ran && !root->undo_failed;
+    /* What was stopped stays as it is. That it was undone all the same takes a deadline that leaves
+     * the job no attempt after a takeover in the middle of the undoing between two. */
     bool stops = job->verdict == FAIL_STOP;
-    return reverted && !stops ? JOB_REVERTED : JOB_FAILURE; /* COVER_EXCL_BR_LINE: see end_failed */
+    return reverted && !stops ? JOB_REVERTED : JOB_FAILURE; /* COVER_EXCL_BR_LINE: as said above */
 }
 
 bool unit_is_in_finally(const struct unit *unit)

@@ -65,7 +65,7 @@ static void restore_items(struct restore *restore, struct unit *unit)
 {
     struct text failure;
     if (!each_read(restore->core, unit, &failure))
-        return;
+        return; /* what the list is computed from is not what it was: it begins without its items */
     struct each *each = unit->each;
     struct unit *first = NULL;
     for (uint32_t i = 0; i < each->count; i++) {
@@ -109,24 +109,8 @@ static void restore_rounds(struct restore *restore, struct unit *unit)
 static void restore_level(struct restore *restore, struct unit *owner)
 {
     struct level *level = level_new(owner, owner->plan->nested);
-    struct arena *scratch = &restore->core->scratch;
-    uint32_t count = level->plan->task_count, tail = 0;
-    struct unit **order = arena_calloc(scratch, count, sizeof *order);
-    size_t *waiting = arena_calloc(scratch, count, sizeof *waiting);
-    for (uint32_t i = 0; i < count; i++) {
-        waiting[i] = level->units[i].plan->need_count;
-        if (waiting[i] == 0)
-            order[tail++] = &level->units[i];
-    }
-    for (uint32_t i = 0; i < tail; i++) {
-        const struct flow_task *plan = order[i]->plan;
-        restore_unit(restore, order[i]);
-        for (size_t j = 0; j < plan->dependent_count; j++) {
-            if (--waiting[plan->dependents[j]] == 0)
-                order[tail++] = &level->units[plan->dependents[j]];
-        }
-    }
-    CHECK(tail == count); /* a flow has no cycles */
+    for (uint32_t i = 0; i < level->plan->task_count; i++)
+        restore_unit(restore, &level->units[level->plan->by_needs[i]]);
 }
 
 static void restore_unit(struct restore *restore, struct unit *unit)

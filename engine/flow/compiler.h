@@ -77,8 +77,7 @@ struct level {
     bool is_steps;               /* each needs the one before */
     unsigned depth;              /* flows around it */
     struct ancestors *ancestors; /* per task */
-    uint32_t *order;     /* numbers, each behind all it needs; shorter where there are cycles */
-    uint32_t ordered;    /* of them */
+    uint32_t ordered;    /* of result->by_needs; fewer than the tasks where there are cycles */
     uint32_t *needed_by; /* per task: 1 + the task that named it as a need last */
     struct level *next;  /* all levels of the file */
 };

@@ -197,7 +197,7 @@ static void doubt_musts(struct compiler *c, const struct level *level)
     musts.succeed = arena_calloc(&c->scratch, count * musts.words + 1, sizeof(uint64_t));
     musts.fail = arena_calloc(&c->scratch, count * musts.words + 1, sizeof(uint64_t));
     for (uint32_t i = 0; i < level->ordered; i++) {
-        const struct draft *draft = &level->drafts[level->order[i]];
+        const struct draft *draft = &level->drafts[level->result->by_needs[i]];
         uint32_t which;
         if (gather_musts(level, &musts, draft->number) ||
             !contradicts(&musts, draft->number, &which))

@@ -180,6 +180,7 @@ struct flow_level {
     const struct flow_task *tasks; /* in the order written */
     uint32_t task_count;
     const uint32_t *by_name;       /* task numbers sorted by name, for flow_level_find */
+    const uint32_t *by_needs;      /* task numbers, each behind those that it needs */
     const struct template *output; /* NULL: none */
 };
 

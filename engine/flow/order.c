@@ -77,7 +77,7 @@ static void add_ancestors(struct compiler *c, struct level *level, uint32_t numb
 static void take_in_order(struct compiler *c, struct level *level, uint32_t *waiting)
 {
     uint32_t count = level->result->task_count, head = 0, tail = 0;
-    uint32_t *queue = arena_calloc(&c->scratch, count + 1, sizeof *queue);
+    uint32_t *queue = arena_calloc(c->arena, count, sizeof *queue);
     for (uint32_t i = 0; i < count; i++) {
         waiting[i] = (uint32_t)level->drafts[i].task->need_count;
         if (waiting[i] == 0)
@@ -91,7 +91,7 @@ static void take_in_order(struct compiler *c, struct level *level, uint32_t *wai
             if (--waiting[task->dependents[i]] == 0)
                 queue[tail++] = task->dependents[i];
     }
-    level->order = queue;
+    level->result->by_needs = queue;
     level->ordered = tail;
 }
 

@@ -145,28 +145,40 @@ static void renumber(struct arena *arena, struct flow_task *task, const bool *ma
     task->dependent_count = count;
 }
 
+/* What of a list of task numbers is left, in its order. */
+static const uint32_t *keep_marked(struct arena *arena, const uint32_t *list, uint32_t count,
+                                   const bool *marks, const uint32_t *numbers)
+{
+    uint32_t *kept = arena_calloc(arena, count, sizeof *kept), next = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (marks[list[i]])
+            kept[next++] = numbers[list[i]];
+    }
+    return kept;
+}
+
 /* The level with nothing but the task `wanted` and what that needs, and without output. */
 static struct flow_task *cut_level(struct arena *arena, const struct flow_level *level,
                                    uint32_t wanted, struct flow_level *ret_level)
 {
     bool *marks = arena_calloc(arena, level->task_count, sizeof *marks);
     uint32_t *numbers = arena_calloc(arena, level->task_count, sizeof *numbers);
-    uint32_t *by_name = arena_calloc(arena, level->task_count, sizeof *by_name);
     uint32_t count = mark_needed(level, wanted, marks, numbers);
     struct flow_task *tasks = arena_calloc(arena, count, sizeof *tasks);
-    uint32_t next = 0, named = 0;
-    for (uint32_t i = 0; i < level->task_count; i++) {
+    uint32_t next = 0, all = level->task_count;
+    for (uint32_t i = 0; i < all; i++) {
         numbers[i] = next;
         if (marks[i])
             tasks[next++] = level->tasks[i];
     }
-    for (uint32_t i = 0; i < level->task_count; i++) {
-        if (marks[level->by_name[i]])
-            by_name[named++] = numbers[level->by_name[i]];
-    }
     for (uint32_t i = 0; i < count; i++)
         renumber(arena, &tasks[i], marks, numbers);
-    *ret_level = (struct flow_level){.tasks = tasks, .task_count = count, .by_name = by_name};
+    *ret_level = (struct flow_level){
+        .tasks = tasks,
+        .task_count = count,
+        .by_name = keep_marked(arena, level->by_name, all, marks, numbers),
+        .by_needs = keep_marked(arena, level->by_needs, all, marks, numbers),
+    };
     return &tasks[numbers[wanted]];
 }
 
